@@ -1,0 +1,5 @@
+/* The whole public API of Zokio. Include this, or one of the headers that it names. */
+#ifndef ZOKIO_ZOKIO_H
+#define ZOKIO_ZOKIO_H
+
+#endif

@@ -1,0 +1,171 @@
+#include "perf/bench/bench.h"
+
+#include <math.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+enum { ROUNDS_DEFAULT = 7, ROUNDS_MAX = 101, CASES_MAX = 16 };
+
+static struct {
+	bool json;
+	unsigned rounds;
+	const char *only;
+} settings;
+
+static void usage(const char *program, FILE *out)
+{
+	fprintf(out, "usage: %s [--json] [--rounds N] [--only TEXT]\n", program);
+}
+
+void bench_init(int argc, char **argv)
+{
+	for (int i = 1; i < argc; i++) {
+		if (strcmp(argv[i], "--json") == 0) {
+			settings.json = true;
+		} else if (strcmp(argv[i], "--rounds") == 0 && i + 1 < argc && atoi(argv[i + 1]) > 0 && atoi(argv[i + 1]) <= ROUNDS_MAX) {
+			settings.rounds = (unsigned)atoi(argv[++i]);
+		} else if (strcmp(argv[i], "--only") == 0 && i + 1 < argc) {
+			settings.only = argv[++i];
+		} else if (strcmp(argv[i], "--help") == 0) {
+			usage(argv[0], stdout);
+			exit(0);
+		} else {
+			fprintf(stderr, "%s: %s: not understood (rounds: 1 to %d)\n", argv[0], argv[i], ROUNDS_MAX);
+			usage(argv[0], stderr);
+			exit(2);
+		}
+	}
+}
+
+static int compare_doubles(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+struct summary {
+	double median, min, max;
+};
+
+static struct summary summarize(const double *values, unsigned count)
+{
+	double sorted[ROUNDS_MAX];
+
+	memcpy(sorted, values, count * sizeof *values);
+	qsort(sorted, count, sizeof *sorted, compare_doubles);
+	return (struct summary){
+		.median = count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2,
+		.min = sorted[0],
+		.max = sorted[count - 1],
+	};
+}
+
+static void print_text(const struct bench_question *question, const struct bench_case *cases, size_t case_count,
+		       double figures[][ROUNDS_MAX], unsigned rounds)
+{
+	printf("%s (%s, %s is better; %u rounds)\n", question->name, question->unit, question->is_higher_better ? "higher" : "lower", rounds);
+	printf("  %-28s %10s %10s %10s   %s\n", "", "median", "min", "max", "ratio to the first");
+	for (size_t c = 0; c < case_count; c++) {
+		double ratios[ROUNDS_MAX];
+		struct summary figure = summarize(figures[c], rounds), ratio;
+
+		for (unsigned r = 0; r < rounds; r++)
+			ratios[r] = figures[c][r] / figures[0][r];
+		ratio = summarize(ratios, rounds);
+		printf("  %-28s %10.2f %10.2f %10.2f   %.2f (%.2f to %.2f)\n", cases[c].name, figure.median, figure.min, figure.max,
+		       ratio.median, ratio.min, ratio.max);
+	}
+	fflush(stdout);
+}
+
+static void print_json(const struct bench_question *question, const struct bench_case *cases, size_t case_count,
+		       double figures[][ROUNDS_MAX], unsigned rounds)
+{
+	printf("{\"question\":\"%s\",\"unit\":\"%s\",\"higher_is_better\":%s,\"cases\":[", question->name, question->unit,
+	       question->is_higher_better ? "true" : "false");
+	for (size_t c = 0; c < case_count; c++) {
+		struct summary figure = summarize(figures[c], rounds);
+
+		printf("%s{\"name\":\"%s\",\"median\":%.4f,\"min\":%.4f,\"max\":%.4f,\"rounds\":[", c ? "," : "", cases[c].name,
+		       figure.median, figure.min, figure.max);
+		for (unsigned r = 0; r < rounds; r++)
+			printf("%s%.4f", r ? "," : "", figures[c][r]);
+		printf("]}");
+	}
+	printf("]}\n");
+	fflush(stdout);
+}
+
+void bench_ask(const struct bench_question *question, const struct bench_case *cases, size_t case_count)
+{
+	static double figures[CASES_MAX][ROUNDS_MAX];
+	struct bench_case kept[CASES_MAX];
+	unsigned rounds = settings.rounds ? settings.rounds : question->rounds ? question->rounds : ROUNDS_DEFAULT;
+	size_t kept_count = 0;
+
+	if (settings.only && !strstr(question->name, settings.only))
+		return;
+	/* The round that is thrown away warms the caches and finds the cases that cannot run here. */
+	for (size_t c = 0; c < case_count && kept_count < CASES_MAX; c++) {
+		if (isnan(cases[c].run(cases[c].arg)))
+			fprintf(stderr, "  %s: %s could not run here\n", question->name, cases[c].name);
+		else
+			kept[kept_count++] = cases[c];
+	}
+	if (kept_count == 0)
+		return;
+	for (unsigned r = 0; r < rounds; r++)
+		for (size_t c = 0; c < kept_count; c++)
+			figures[c][r] = kept[c].run(kept[c].arg);
+	(settings.json ? print_json : print_text)(question, kept, kept_count, figures, rounds);
+}
+
+uint64_t bench_now_ns(void)
+{
+	struct timespec now;
+
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
+}
+
+unsigned bench_cpu_count(void)
+{
+	cpu_set_t allowed;
+
+	return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? (unsigned)CPU_COUNT(&allowed) : 1;
+}
+
+/* The processors allowed when the program began: a thread that pinned itself must not hide the others from the next. */
+static void allowed_at_start(cpu_set_t *allowed)
+{
+	static cpu_set_t first;
+	static bool is_known;
+
+	if (!is_known) {
+		sched_getaffinity(0, sizeof first, &first);
+		is_known = true;
+	}
+	*allowed = first;
+}
+
+int bench_pin(unsigned index)
+{
+	cpu_set_t allowed, one;
+	unsigned nth;
+
+	allowed_at_start(&allowed);
+	nth = index % (unsigned)CPU_COUNT(&allowed);
+	for (int cpu = 0; cpu < CPU_SETSIZE; cpu++) {
+		if (!CPU_ISSET(cpu, &allowed) || nth-- != 0)
+			continue;
+		CPU_ZERO(&one);
+		CPU_SET(cpu, &one);
+		sched_setaffinity(0, sizeof one, &one);
+		return cpu;
+	}
+	return -1;
+}
