@@ -2,4 +2,6 @@
 #ifndef ZOKIO_ZOKIO_H
 #define ZOKIO_ZOKIO_H
 
+#include "zokio/base.h"
+
 #endif
