@@ -3,5 +3,6 @@
 #define ZOKIO_ZOKIO_H
 
 #include "zokio/base.h"
+#include "zokio/log.h"
 
 #endif
