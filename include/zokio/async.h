@@ -41,18 +41,18 @@
 ZOK_BEGIN_DECLS
 
 /* Opens the body. `async_` is a struct zok_async * in the frame: &task->async in a task's own function. */
-#define ZOK_BEGIN(async_)                               \
-	{                                               \
+#define ZOK_BEGIN(async_)                                   \
+	{                                                   \
 		struct zok_async *const zok__at = (async_); \
-		switch (zok__at->resume_at) {           \
-		default: zok_async_lost(zok__at);       \
+		switch (zok__at->resume_at) {               \
+		default: zok_async_lost(zok__at);           \
 		case 0:
 
 /* Closes the body and returns `result_`. */
-#define ZOK_END(result_)             \
-	zok__at->resume_at = 0;      \
-	return (result_);            \
-	}                            \
+#define ZOK_END(result_)        \
+	zok__at->resume_at = 0; \
+	return (result_);       \
+	}                       \
 	}
 
 /* Leaves from the middle of the body. */
@@ -63,30 +63,30 @@ ZOK_BEGIN_DECLS
 	} while (0)
 
 /* Awaits a struct zok_future * and assigns its ssize_t result. */
-#define ZOK_AWAIT(result_, future_)                                       \
-	do {                                                              \
-		if (!zok__async_begin(zok__at, (future_))) {              \
-			zok__at->resume_at = __LINE__;                    \
-			return ZOK_PENDING;                               \
-		case __LINE__:                                            \
-			if (!zok__async_again(zok__at, (future_)))        \
-				return ZOK_PENDING;                       \
-		}                                                         \
-		(result_) = zok__async_result(zok__at, (future_));        \
+#define ZOK_AWAIT(result_, future_)                                \
+	do {                                                       \
+		if (!zok__async_begin(zok__at, (future_))) {       \
+			zok__at->resume_at = __LINE__;             \
+			return ZOK_PENDING;                        \
+		case __LINE__:                                     \
+			if (!zok__async_again(zok__at, (future_))) \
+				return ZOK_PENDING;                \
+		}                                                  \
+		(result_) = zok__async_result(zok__at, (future_)); \
 	} while (0)
 
 /* Calls another stackless function, awaits its end and assigns its int result. `call_` is evaluated at each resume. */
-#define ZOK_CALL(result_, async_, call_)                       \
-	do {                                                   \
-		zok__async_enter(zok__at, (async_));           \
-		zok__at->resume_at = __LINE__;                 \
-		__attribute__((fallthrough));                  \
-	case __LINE__: {                                       \
-		const int zok__called = (call_);               \
-		if (zok__called == ZOK_PENDING)                \
-			return ZOK_PENDING;                    \
-		(result_) = zok__called;                       \
-	}                                                      \
+#define ZOK_CALL(result_, async_, call_)             \
+	do {                                         \
+		zok__async_enter(zok__at, (async_)); \
+		zok__at->resume_at = __LINE__;       \
+		__attribute__((fallthrough));        \
+	case __LINE__: {                             \
+		const int zok__called = (call_);     \
+		if (zok__called == ZOK_PENDING)      \
+			return ZOK_PENDING;          \
+		(result_) = zok__called;             \
+	}                                            \
 	} while (0)
 
 /* Lets others of the same class run. */

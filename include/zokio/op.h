@@ -19,18 +19,18 @@ struct zok_op;
 
 enum zok_op_kind {
 	ZOK_OP_NOP = 0,
-	ZOK_OP_READ,	     /* file or pipe: buffer, offset (-1: the file's position) */
+	ZOK_OP_READ, /* file or pipe: buffer, offset (-1: the file's position) */
 	ZOK_OP_WRITE,
 	ZOK_OP_RECV,	     /* stream or datagram into the caller's buffer; flags as recv(2) */
 	ZOK_OP_RECV_BUFFERS, /* multishot: fills buffers of the core's pool until cancelled, end of stream, error, or none is left (-ENOBUFS) */
 	ZOK_OP_SEND,	     /* may be short, as send(2); never raises SIGPIPE */
 	ZOK_OP_SENDMSG,	     /* a struct msghdr of the caller: vectors */
-	ZOK_OP_ACCEPT,	     /* multishot: a new descriptor (CLOEXEC, NONBLOCK where the engine needs it) a completion until cancelled or error */
+	ZOK_OP_ACCEPT, /* multishot: a new descriptor (CLOEXEC, NONBLOCK where the engine needs it) a completion until cancelled or error */
 	ZOK_OP_CONNECT,
 	ZOK_OP_SHUTDOWN,
-	ZOK_OP_SPLICE,	     /* between two descriptors, one of them a pipe */
-	ZOK_OP_POLL,	     /* until the descriptor is ready for `poll_events` (POLLIN…); the result is what is ready */
-	ZOK_OP_CLOSE,	     /* the engine forgets what it knew of the descriptor; never cancelled */
+	ZOK_OP_SPLICE, /* between two descriptors, one of them a pipe */
+	ZOK_OP_POLL,   /* until the descriptor is ready for `poll_events` (POLLIN…); the result is what is ready */
+	ZOK_OP_CLOSE,  /* the engine forgets what it knew of the descriptor; never cancelled */
 	ZOK_OP_KIND_COUNT,
 };
 

@@ -38,8 +38,8 @@ enum zok_class {
 
 /* Where a stackless function goes on. Part of every frame; see async.h. */
 struct zok_async {
-	struct zok_task *task;	/* the task whose function this is, however deeply nested */
-	uint32_t resume_at; /* 0: from the start */
+	struct zok_task *task; /* the task whose function this is, however deeply nested */
+	uint32_t resume_at;    /* 0: from the start */
 };
 
 /* Runs a stackless task's function up to its next await: ZOK_PENDING, or the task's result. */
@@ -66,19 +66,19 @@ struct zok_task {
 ZOK_STATIC_ASSERT(sizeof(struct zok_task) <= 128, "a task is at most 128 bytes of ours beside the caller's frame");
 
 struct zok_spawn_options {
-	const char *name;     /* a string that outlives the task; shown by tools and in reports. NULL: "task" or "fiber" */
+	const char *name;	   /* a string that outlives the task; shown by tools and in reports. NULL: "task" or "fiber" */
 	enum zok_class task_class; /* 0: the spawner's */
-	size_t stack_size;    /* fibers: usable bytes, rounded up; 0: the runtime's default (64 KiB). Tasks: ignored */
-	bool without_guard;   /* fibers: no guard page below the stack: half the memory mappings, an overflow goes unnoticed */
+	size_t stack_size;	   /* fibers: usable bytes, rounded up; 0: the runtime's default (64 KiB). Tasks: ignored */
+	bool without_guard;	   /* fibers: no guard page below the stack: half the memory mappings, an overflow goes unnoticed */
 	void (*finish)(struct zok_task *task); /* tasks: called last, when nothing of ours needs the frame any more; it may free it */
 };
 
 struct zok_scope_options {
-	const char *name;      /* a string that outlives the scope; NULL: "scope" */
-	uint64_t timeout_ns;   /* 0: no deadline of its own. The parent's deadline holds in any case */
-	uint64_t deadline_ns;  /* the same as a point on zok_now_ns()'s clock; 0: none. The earlier of the two counts */
-	bool cancel_on_error;  /* the first child to end with a negative result cancels its siblings and the host's awaits under the scope */
-	bool is_shielded;      /* the parent's cancel and deadline do not reach in: for what must be finished, bounded by its own deadline */
+	const char *name;     /* a string that outlives the scope; NULL: "scope" */
+	uint64_t timeout_ns;  /* 0: no deadline of its own. The parent's deadline holds in any case */
+	uint64_t deadline_ns; /* the same as a point on zok_now_ns()'s clock; 0: none. The earlier of the two counts */
+	bool cancel_on_error; /* the first child to end with a negative result cancels its siblings and the host's awaits under the scope */
+	bool is_shielded;     /* the parent's cancel and deadline do not reach in: for what must be finished, bounded by its own deadline */
 };
 
 /* Fields are private; the size is public so that a frame can hold one. */
@@ -89,7 +89,7 @@ struct zok_scope {
 	struct zok_list scopes;	  /* opened under it */
 	struct zok_list sibling;  /* among the parent's scopes */
 	struct zok_timer_entry deadline;
-	uint64_t deadline_ns;	 /* ZOK_NEVER: none */
+	uint64_t deadline_ns;	  /* ZOK_NEVER: none */
 	struct zok_future joined; /* ready when the last child has ended */
 	const char *name;
 	int cancel_code; /* 0, -ECANCELED, -ETIMEDOUT */
