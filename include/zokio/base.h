@@ -7,15 +7,14 @@
 #ifndef ZOKIO_BASE_H
 #define ZOKIO_BASE_H
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 #include <sys/types.h>
 
 #ifdef __cplusplus
-#define ZOK_BEGIN_DECLS extern "C" {
-#define ZOK_END_DECLS	}
+#define ZOK_BEGIN_DECLS			   extern "C" {
+#define ZOK_END_DECLS			   }
 #define ZOK_STATIC_ASSERT(condition, text) static_assert(condition, text)
 #else
 #define ZOK_BEGIN_DECLS
@@ -24,10 +23,10 @@
 #endif
 
 #if defined(__GNUC__) || defined(__clang__)
-#define ZOK_API		__attribute__((visibility("default")))
-#define ZOK_NODISCARD	__attribute__((warn_unused_result))
-#define ZOK_LIKELY(x)	__builtin_expect(!!(x), 1)
-#define ZOK_UNLIKELY(x) __builtin_expect(!!(x), 0)
+#define ZOK_API				      __attribute__((visibility("default")))
+#define ZOK_NODISCARD			      __attribute__((warn_unused_result))
+#define ZOK_LIKELY(x)			      __builtin_expect(!!(x), 1)
+#define ZOK_UNLIKELY(x)			      __builtin_expect(!!(x), 0)
 #define ZOK_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
 #else
 #error "Zokio needs GCC or Clang: it uses their __atomic builtins"

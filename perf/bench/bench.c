@@ -67,7 +67,8 @@ static struct summary summarize(const double *values, unsigned count)
 static void print_text(const struct bench_question *question, const struct bench_case *cases, size_t case_count,
 		       double figures[][ROUNDS_MAX], unsigned rounds)
 {
-	printf("%s (%s, %s is better; %u rounds)\n", question->name, question->unit, question->is_higher_better ? "higher" : "lower", rounds);
+	printf("%s (%s, %s is better; %u rounds)\n", question->name, question->unit, question->is_higher_better ? "higher" : "lower",
+	       rounds);
 	printf("  %-28s %10s %10s %10s   %s\n", "", "median", "min", "max", "ratio to the first");
 	for (size_t c = 0; c < case_count; c++) {
 		double ratios[ROUNDS_MAX];

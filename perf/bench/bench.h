@@ -11,14 +11,14 @@
 #include <stdint.h>
 
 struct bench_case {
-	const char *name;	   /* who: "zokio", "libuv"… The first case is ours; the ratios are against it */
+	const char *name;	  /* who: "zokio", "libuv"… The first case is ours; the ratios are against it */
 	double (*run)(void *arg); /* one round; returns the figure in the question's unit, NAN when it could not run */
 	void *arg;
 };
 
 struct bench_question {
-	const char *name;	/* bench_<name>, also the key in JSON */
-	const char *unit;	/* "ns", "M/s" */
+	const char *name; /* bench_<name>, also the key in JSON */
+	const char *unit; /* "ns", "M/s" */
 	bool is_higher_better;
 	unsigned rounds; /* 0: seven */
 };
