@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "fake_tree.h"
+#include "tests/unit/numa/fake_tree.h"
 
 #define MOUNT_V2	"31 23 0:28 / /sys/fs/cgroup rw,relatime shared:4 - cgroup2 cgroup2 rw,nsdelegate\n"
 #define MOUNT_V1_CPUSET "34 31 0:31 / /sys/fs/cgroup/cpuset rw - cgroup cgroup rw,cpuset\n"

@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "fake_tree.h"
+#include "tests/unit/numa/fake_tree.h"
 
 #define SYSTEM "/sys/devices/system"
 
