@@ -7,7 +7,6 @@
 #ifndef ZOKIO_BASE_H
 #define ZOKIO_BASE_H
 
-#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
