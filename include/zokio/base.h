@@ -7,6 +7,7 @@
 #ifndef ZOKIO_BASE_H
 #define ZOKIO_BASE_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>

@@ -35,6 +35,7 @@ ZOK_API void zok_log_set(zok_log_fn fn, void *arg);
 /* Sets the threshold. A level out of range counts as the nearest one. Any thread, never suspends. */
 ZOK_API void zok_log_level_set(enum zok_log_level level);
 
+/* The threshold. Any thread, never suspends. */
 ZOK_API enum zok_log_level zok_log_level_get(void);
 
 /* "off", "error", "warn", "info" or "debug" as a level in `*out`; -EINVAL for any other word or NULL, with `*out` untouched. */

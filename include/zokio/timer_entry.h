@@ -12,7 +12,7 @@ ZOK_BEGIN_DECLS
 struct zok_timer_entry {
 	/* Private. */
 	struct zok_list link;
-	uint64_t deadline_ns; /* as asked for; the wheel rounds up to its tick */
+	uint64_t deadline_ns; /* as asked for, unless it had passed by then */
 	void *owner;	      /* free for the struct that embeds the entry; the wheel neither reads nor writes it */
 };
 

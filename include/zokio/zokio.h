@@ -2,7 +2,15 @@
 #ifndef ZOKIO_ZOKIO_H
 #define ZOKIO_ZOKIO_H
 
+#include "zokio/async.h"
 #include "zokio/base.h"
+#include "zokio/future.h"
+#include "zokio/list.h"
 #include "zokio/log.h"
+#include "zokio/op.h"
+#include "zokio/stats.h"
+#include "zokio/task.h"
+#include "zokio/timer.h"
+#include "zokio/timer_entry.h"
 
 #endif

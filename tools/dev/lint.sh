@@ -15,8 +15,7 @@ command_lint() {
     (($# == 0)) || misuse "takes no argument, not '$1'"
     need_packages build test lint
     configure build --buildtype=release -Dtests=true
-    lint_step "clang-format" lint_format || failed=1
-    lint_step "shellcheck" lint_shell || failed=1
+    lint_step "the repository's own checks" lint_repository || failed=1
     lint_step "cppcheck" lint_cppcheck || failed=1
     lint_step "clang-tidy" lint_tidy || failed=1
     ((failed == 0)) || die "lint found something: see above"
@@ -32,15 +31,14 @@ lint_step() {
     return 1
 }
 
-lint_format() { c_files | xargs -r clang-format-14 --dry-run -Werror; }
-
-lint_shell() { shellcheck -x dev .ci/run tools/dev/*.sh; }
-
 lint_cppcheck() {
     lint_sources | xargs -r cppcheck --quiet --error-exitcode=1 --std=c11 --language=c -j "$(job_count)" --inline-suppr \
         --enable=warning,portability --suppress=missingInclude --suppress=missingIncludeSystem --suppress=normalCheckLevelMaxBranches \
         --library=posix -I include -I . -D__GNUC__=12 -D__x86_64__ -D__linux__
 }
+
+# Layering, registrations, sizes, text, links, comments, formatting, shell scripts, headers: tests/repo/ has one file each.
+lint_repository() { python3 -B tests/repo/check.py all; }
 
 # What is our own product; tests are judged by running them.
 lint_sources() { c_files | grep '\.c$' | grep -v -e '^./tests/' -e '^./perf/bench/'; }

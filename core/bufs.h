@@ -1,0 +1,45 @@
+/*
+ * A core's receive buffers: one block of memory cut into equal buffers, from which an engine lets the kernel choose (io_uring's provided
+ * buffer ring) or takes itself before it reads (epoll). A buffer is either free, and then the engine's, or given out with a completion, and
+ * then the receiver's until zok__buf_release(). Single owner: the core's thread.
+ */
+#ifndef CORE_BUFS_H
+#define CORE_BUFS_H
+
+#include "zokio/base.h"
+
+struct zok__engine;
+
+/* One buffer as its receiver sees it. The header stands apart from the memory, so that data stays aligned and dense. */
+struct zok_buf {
+	uint8_t *data;	      /* this buffer's memory */
+	uint32_t len;	      /* what was received into it */
+	uint32_t read_offset; /* the receiver's: how much of it has been consumed */
+	struct zok_buf *next; /* the receiver's list while given out, the engine's free list otherwise */
+	struct zok__bufs *bufs;
+	uint16_t id; /* its index, and the kernel's buffer id */
+	bool is_out; /* given out; a release of a free buffer is a fault */
+};
+
+struct zok__bufs {
+	uint8_t *memory;      /* count × size bytes, page-aligned */
+	struct zok_buf *bufs; /* count headers */
+	uint32_t size;	      /* bytes each */
+	uint32_t count;	      /* a power of two, at most 32,768 (the kernel's limit on a buffer ring) */
+	uint32_t out_count;   /* given out */
+	struct zok__engine *engine;
+};
+
+/* `memory` comes from mmap (page-aligned). -EINVAL: count no power of two or too large; -ENOMEM. */
+int zok__bufs_init(struct zok__bufs *bufs, uint32_t count, uint32_t size);
+
+/* Nothing may be given out. */
+void zok__bufs_finish(struct zok__bufs *bufs);
+
+/* For engines: notes that a buffer went out with `len` bytes in it. */
+struct zok_buf *zok__bufs_give(struct zok__bufs *bufs, uint16_t id, uint32_t len);
+
+/* For receivers: gives it back to the engine. */
+void zok__buf_release(struct zok_buf *buf);
+
+#endif

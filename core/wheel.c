@@ -1,0 +1,227 @@
+#include "core/wheel.h"
+
+#include <assert.h>
+
+enum {
+	GROUP_BITS = ZOK__WHEEL_GROUP_BITS,
+	SLOTS = ZOK__WHEEL_SLOTS,
+	LEVELS = ZOK__WHEEL_LEVELS,
+	/*
+	 * How far zok__wheel_next_ns() searches a slot. A search is a chain of dependent loads, some microseconds if none is cached, and a core
+	 * that is about to wait must not pay more than that for a better answer: an early one costs it one empty wait.
+	 */
+	SEARCH_MAX = 256,
+};
+
+/* The last tick that begins within 64 bits of nanoseconds. */
+#define TICK_LAST (UINT64_MAX >> ZOK__WHEEL_TICK_SHIFT)
+
+static struct zok_timer_entry *entry_of(struct zok_list *link)
+{
+	return ZOK_CONTAINER_OF(link, struct zok_timer_entry, link);
+}
+
+/* The first tick that begins at or after `deadline_ns`. */
+static uint64_t tick_of(uint64_t deadline_ns)
+{
+	if (ZOK_UNLIKELY(deadline_ns > TICK_LAST << ZOK__WHEEL_TICK_SHIFT))
+		return TICK_LAST;
+	return (deadline_ns + ZOK__WHEEL_TICK_NS - 1) >> ZOK__WHEEL_TICK_SHIFT;
+}
+
+/* Where a tick lies, as seen from the wheel's. */
+struct place {
+	unsigned level, index;
+};
+
+/*
+ * The place of a tick after the wheel's own. It stays true while the wheel's time moves on, up to the moment when that reaches the slot and
+ * empties it: until then the highest group in which the two differ is the same. So a cancel finds the slot without having stored it.
+ */
+static struct place place_of(const struct zok__wheel *wheel, uint64_t tick)
+{
+	unsigned level;
+
+	assert(tick > wheel->tick);
+	level = (63 - (unsigned)__builtin_clzll(wheel->tick ^ tick)) / GROUP_BITS;
+	return (struct place){.level = level, .index = tick >> level * GROUP_BITS & (SLOTS - 1)};
+}
+
+static uint64_t start_of(const struct zok__wheel *wheel, struct place place)
+{
+	unsigned shift = place.level * GROUP_BITS;
+
+	return (wheel->tick >> shift >> GROUP_BITS << GROUP_BITS | place.index) << shift;
+}
+
+/* The occupied slot that expires first. Not to be asked of empty levels. */
+static struct place first_place(const struct zok__wheel *wheel)
+{
+	unsigned level = (unsigned)__builtin_ctzll(wheel->levels);
+
+	return (struct place){.level = level, .index = (unsigned)__builtin_ctzll(wheel->occupied[level])};
+}
+
+static void mark_empty(struct zok__wheel *wheel, struct place place)
+{
+	wheel->slots[place.level][place.index].earliest_ns = ZOK_NEVER;
+	wheel->occupied[place.level] &= ~(UINT64_C(1) << place.index);
+	if (wheel->occupied[place.level] == 0)
+		wheel->levels &= ~(UINT64_C(1) << place.level);
+}
+
+/* Files an entry by its deadline. What its links held before does not matter. */
+static void file(struct zok__wheel *wheel, struct zok_timer_entry *entry)
+{
+	uint64_t tick = tick_of(entry->deadline_ns);
+	struct zok__wheel_slot *slot;
+	struct place place;
+
+	if (tick <= wheel->tick) {
+		zok_list_push_back(&wheel->due, &entry->link);
+		return;
+	}
+	place = place_of(wheel, tick);
+	slot = &wheel->slots[place.level][place.index];
+	zok_list_push_back(&slot->entries, &entry->link);
+	wheel->occupied[place.level] |= UINT64_C(1) << place.index;
+	wheel->levels |= UINT64_C(1) << place.level;
+	if (entry->deadline_ns < slot->earliest_ns) {
+		slot->earliest_ns = entry->deadline_ns;
+		slot->is_stale = false;
+	}
+}
+
+void zok__wheel_init(struct zok__wheel *wheel, uint64_t now_ns)
+{
+	wheel->now_ns = now_ns;
+	wheel->tick = now_ns >> ZOK__WHEEL_TICK_SHIFT;
+	wheel->levels = 0;
+	zok_list_init(&wheel->due);
+	for (unsigned level = 0; level < LEVELS; level++) {
+		wheel->occupied[level] = 0;
+		for (unsigned index = 0; index < SLOTS; index++) {
+			struct zok__wheel_slot *slot = &wheel->slots[level][index];
+
+			*slot = (struct zok__wheel_slot){.earliest_ns = ZOK_NEVER};
+			zok_list_init(&slot->entries);
+		}
+	}
+}
+
+void zok__wheel_insert(struct zok__wheel *wheel, struct zok_timer_entry *entry, uint64_t deadline_ns)
+{
+	assert(!zok__wheel_is_pending(entry) && deadline_ns != ZOK_NEVER);
+	/*
+	 * A deadline that has passed counts as the tick that the wheel is at. Otherwise one that passed within this very tick would be rounded
+	 * up to the next, and a timer of no length at all would wait.
+	 */
+	entry->deadline_ns = deadline_ns > wheel->now_ns ? deadline_ns : wheel->tick << ZOK__WHEEL_TICK_SHIFT;
+	file(wheel, entry);
+}
+
+/* What the slot of a cancelled entry must learn from it. */
+static void note_cancelled(struct zok__wheel *wheel, uint64_t deadline_ns, uint64_t tick)
+{
+	struct place place = place_of(wheel, tick);
+	struct zok__wheel_slot *slot = &wheel->slots[place.level][place.index];
+
+	if (zok_list_is_empty(&slot->entries))
+		mark_empty(wheel, place);
+	else if (deadline_ns == slot->earliest_ns)
+		slot->is_stale = true;
+}
+
+bool zok__wheel_cancel(struct zok__wheel *wheel, struct zok_timer_entry *entry)
+{
+	uint64_t tick;
+
+	if (!zok__wheel_is_pending(entry))
+		return false;
+	zok_list_remove(&entry->link);
+	tick = tick_of(entry->deadline_ns);
+	/* Otherwise it was due already, in our list or in a batch: no slot knew of it. */
+	if (tick > wheel->tick)
+		note_cancelled(wheel, entry->deadline_ns, tick);
+	return true;
+}
+
+/* Replaces the deadline of a cancelled entry by the earliest that is there, if the slot is small enough to look; it remains a bound if not. */
+static void find_earliest(struct zok__wheel_slot *slot)
+{
+	uint64_t earliest_ns = ZOK_NEVER;
+	unsigned searched = 0;
+
+	slot->is_stale = false;
+	zok_list_for_each(link, &slot->entries) {
+		if (searched++ == SEARCH_MAX)
+			return;
+		if (entry_of(link)->deadline_ns < earliest_ns)
+			earliest_ns = entry_of(link)->deadline_ns;
+	}
+	slot->earliest_ns = earliest_ns;
+}
+
+uint64_t zok__wheel_next_ns(struct zok__wheel *wheel)
+{
+	struct zok__wheel_slot *slot;
+	struct place place;
+
+	if (!zok_list_is_empty(&wheel->due))
+		return wheel->now_ns;
+	if (wheel->levels == 0)
+		return ZOK_NEVER;
+	place = first_place(wheel);
+	slot = &wheel->slots[place.level][place.index];
+	/* A slot of level 0 is one tick: whichever deadline it remembers says the same. */
+	if (slot->is_stale && place.level > 0)
+		find_earliest(slot);
+	return tick_of(slot->earliest_ns) << ZOK__WHEEL_TICK_SHIFT;
+}
+
+/* Files anew all that lies in a slot that time has reached: each entry goes to a lower level, or is due. */
+static void cascade(struct zok__wheel *wheel, struct zok_list *entries)
+{
+	struct zok_list *link = entries->next;
+
+	while (link != entries) {
+		struct zok_list *next = link->next;
+
+		file(wheel, entry_of(link));
+		link = next;
+	}
+	zok_list_init(entries);
+}
+
+/* Moves the time to the start of the first occupied slot and empties it. */
+static void enter(struct zok__wheel *wheel, struct place place, uint64_t start)
+{
+	struct zok_list *entries = &wheel->slots[place.level][place.index].entries;
+
+	assert(start > wheel->tick);
+	wheel->tick = start;
+	mark_empty(wheel, place);
+	if (place.level == 0)
+		zok_list_splice(&wheel->due, entries);
+	else
+		cascade(wheel, entries);
+}
+
+void zok__wheel_expire(struct zok__wheel *wheel, uint64_t now_ns, struct zok_list *batch)
+{
+	uint64_t now_tick = now_ns >> ZOK__WHEEL_TICK_SHIFT;
+
+	if (now_ns > wheel->now_ns)
+		wheel->now_ns = now_ns;
+	while (wheel->levels != 0) {
+		struct place place = first_place(wheel);
+		uint64_t start = start_of(wheel, place);
+
+		if (start > now_tick)
+			break;
+		enter(wheel, place, start);
+	}
+	if (now_tick > wheel->tick)
+		wheel->tick = now_tick;
+	zok_list_splice(batch, &wheel->due);
+}

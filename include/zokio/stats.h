@@ -1,0 +1,65 @@
+/*
+ * What a core has done since it started. Counters only grow; take two snapshots and subtract. Reading costs the core nothing.
+ */
+#ifndef ZOKIO_STATS_H
+#define ZOKIO_STATS_H
+
+#include "zokio/base.h"
+#include "zokio/op.h"
+
+ZOK_BEGIN_DECLS
+
+struct zok_core_stats {
+	/* tasks: fibers are tasks too */
+	uint64_t tasks_spawned;
+	uint64_t tasks_finished;
+	uint64_t tasks_polled; /* how often one was run */
+	uint64_t fibers_spawned;
+	uint64_t wakes;		  /* a suspended task became runnable */
+	uint64_t wakes_remote;	  /* of which asked for by another core or thread */
+	uint64_t budget_overruns; /* a slice lasted longer than twice its budget */
+	uint64_t yields;
+
+	/* operations */
+	uint64_t ops[ZOK_OP_KIND_COUNT]; /* by kind, when submitted */
+	uint64_t completions;		 /* delivered */
+	uint64_t cancels;		 /* asked for by us */
+	uint64_t submits;		 /* system calls that handed work to the kernel */
+	uint64_t waits;			 /* system calls that could sleep */
+	uint64_t sqe_shortages;		 /* an op had to wait for room in the submission queue */
+	uint64_t cq_overflows;		 /* the kernel had to keep completions back */
+	uint64_t buffer_shortages;	 /* a receive ended for want of a free buffer */
+	uint64_t fd_shortages;		 /* an accept or connect met EMFILE or ENFILE and backed off */
+
+	/* sockets */
+	uint64_t sockets_opened;
+	uint64_t sockets_closed;
+	uint64_t bytes_received;
+	uint64_t bytes_sent;
+
+	/* timers */
+	uint64_t timers_expired;
+
+	/* messages between cores */
+	uint64_t messages_sent;
+	uint64_t messages_received;
+
+	/* time, in nanoseconds; busy + idle = total */
+	uint64_t time_total_ns;
+	uint64_t time_idle_ns;	    /* asleep in the engine's wait */
+	uint64_t time_kernel_ns;    /* in the engine, not asleep: submitting, reaping, delivering */
+	uint64_t time_callbacks_ns; /* in tasks */
+	uint64_t loops;
+
+	/* gauges: how it is now */
+	uint64_t tasks_alive;
+	uint64_t fibers_alive;
+	uint64_t stack_used_max; /* bytes: the high-water mark of the finished and measured fibers' stacks; 0 if not measured */
+};
+
+/* A snapshot of core `index` of the running runtime. Any thread. -ENOENT: no such core; -EINVAL: no runtime runs. */
+ZOK_API int zok_stats(unsigned index, struct zok_core_stats *stats);
+
+ZOK_END_DECLS
+
+#endif

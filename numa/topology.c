@@ -1,0 +1,58 @@
+#include "numa/topology.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+
+static int load(const struct zok__topology_source *source, struct zok__topology **out)
+{
+	struct zok__topology *topology = calloc(1, sizeof *topology);
+	int rc;
+
+	if (topology == NULL)
+		return -ENOMEM;
+	topology->source = source->name;
+	rc = source->load(topology);
+	if (rc < 0) {
+		zok__topology_destroy(topology);
+		return rc;
+	}
+	assert(topology->place_count > 0);
+	*out = topology;
+	return 0;
+}
+
+int zok__topology_create_from(const struct zok__topology_source *const *sources, struct zok__topology **out)
+{
+	int rc = -ENODATA;
+
+	for (; *sources != NULL; sources++) {
+		rc = load(*sources, out);
+		if (rc == 0 || rc == -ENOMEM)
+			break;
+	}
+	return rc;
+}
+
+int zok__topology_create(struct zok__topology **out)
+{
+	return zok__topology_create_from(zok__topology_sources, out);
+}
+
+void zok__topology_destroy(struct zok__topology *topology)
+{
+	if (topology == NULL)
+		return;
+	free(topology->place);
+	free(topology);
+}
+
+static int compare_to_cpu(const void *cpu, const void *place)
+{
+	return *(const int *)cpu - ((const struct zok__place *)place)->cpu;
+}
+
+const struct zok__place *zok__topology_find(const struct zok__topology *topology, int cpu)
+{
+	return bsearch(&cpu, topology->place, topology->place_count, sizeof *topology->place, compare_to_cpu);
+}

@@ -1,0 +1,101 @@
+/* The topology as hwloc sees it. hwloc's own variables (HWLOC_SYNTHETIC, HWLOC_XMLFILE) work: so tests, and users, look at other machines. */
+#include <errno.h>
+#include <stdlib.h>
+
+#include <hwloc.h>
+
+#include "numa/cpuset.h"
+#include "numa/topology.h"
+
+static int index_of(hwloc_obj_t object)
+{
+	if (object == NULL)
+		return 0;
+	return (int)(object->os_index != HWLOC_UNKNOWN_INDEX ? object->os_index : object->logical_index);
+}
+
+static void describe(hwloc_topology_t machine, hwloc_obj_t pu, struct zok__place *place)
+{
+	hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(machine, HWLOC_OBJ_CORE, pu);
+
+	place->cpu = (int)pu->os_index;
+	place->package = index_of(hwloc_get_ancestor_obj_by_type(machine, HWLOC_OBJ_PACKAGE, pu));
+	place->physical = core != NULL ? hwloc_bitmap_first(core->cpuset) : place->cpu;
+	place->node = hwloc_bitmap_first(pu->nodeset);
+	if (place->node < 0)
+		place->node = 0;
+}
+
+static int compare_cpus(const void *a, const void *b)
+{
+	return ((const struct zok__place *)a)->cpu - ((const struct zok__place *)b)->cpu;
+}
+
+/* hwloc counts depth first; our table is in the order of Linux's numbers. */
+static int fill_places(hwloc_topology_t machine, struct zok__topology *topology)
+{
+	int count = hwloc_get_nbobjs_by_type(machine, HWLOC_OBJ_PU);
+
+	if (count <= 0)
+		return -ENODATA;
+	topology->place = calloc((size_t)count, sizeof *topology->place);
+	if (topology->place == NULL)
+		return -ENOMEM;
+	topology->place_count = (size_t)count;
+	for (int i = 0; i < count; i++)
+		describe(machine, hwloc_get_obj_by_type(machine, HWLOC_OBJ_PU, (unsigned)i), &topology->place[i]);
+	qsort(topology->place, topology->place_count, sizeof *topology->place, compare_cpus);
+	return topology->place[count - 1].cpu < ZOK__BITSET_MAX ? 0 : -ERANGE;
+}
+
+static void copy_bitmap(hwloc_const_bitmap_t from, struct zok__bitset *to)
+{
+	/* A bitmap may be infinite ("all nodes there might be"): the set's own bound ends the walk. */
+	for (int number = -1; (number = hwloc_bitmap_next(from, number)) >= 0 && number < ZOK__BITSET_MAX;)
+		zok__bitset_add(to, number);
+}
+
+/* Where /sys is hidden hwloc counts CPUs and numbers them from 0. A CPU that we may run on and that it has not seen gives that away. */
+static int check_against_affinity(hwloc_topology_t machine, const struct zok__topology *topology)
+{
+	struct zok__bitset affinity;
+	int rc = zok__affinity_read(&affinity);
+
+	if (rc < 0 || !hwloc_topology_is_thissystem(machine))
+		return rc;
+	for (int cpu = -1; (cpu = zok__bitset_next(&affinity, cpu)) >= 0;)
+		if (zok__topology_find(topology, cpu) == NULL)
+			return -ENODATA;
+	return 0;
+}
+
+static int read_machine(hwloc_topology_t machine, struct zok__topology *topology)
+{
+	int rc;
+
+	/* All of the machine, also what this process may not use: an error then tells "not there" from "not allowed". */
+	if (hwloc_topology_set_flags(machine, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) < 0 || hwloc_topology_load(machine) < 0)
+		return errno > 0 ? -errno : -ENODATA;
+	rc = fill_places(machine, topology);
+	if (rc < 0)
+		return rc;
+	copy_bitmap(hwloc_topology_get_complete_cpuset(machine), &topology->present);
+	copy_bitmap(hwloc_topology_get_topology_nodeset(machine), &topology->nodes);
+	return check_against_affinity(machine, topology);
+}
+
+static int load(struct zok__topology *topology)
+{
+	hwloc_topology_t machine;
+	int rc;
+
+	if (hwloc_topology_init(&machine) < 0)
+		return -ENOMEM;
+	rc = read_machine(machine, topology);
+	hwloc_topology_destroy(machine);
+	return rc;
+}
+
+static const struct zok__topology_source hwloc = {.name = "hwloc", .load = load};
+
+const struct zok__topology_source *const zok__topology_sources[] = {&hwloc, &zok__topology_affinity, NULL};
