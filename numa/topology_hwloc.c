@@ -1,6 +1,7 @@
 /* The topology as hwloc sees it. hwloc's own variables (HWLOC_SYNTHETIC, HWLOC_XMLFILE) work: so tests, and users, look at other machines. */
 #include <errno.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include <hwloc.h>
 
@@ -55,7 +56,7 @@ static void copy_bitmap(hwloc_const_bitmap_t from, struct zok__bitset *to)
 		zok__bitset_add(to, number);
 }
 
-/* Where /sys is hidden hwloc counts CPUs and numbers them from 0. A CPU that we may run on and that it has not seen gives that away. */
+/* Where it is refused a part of /sys, hwloc counts CPUs and numbers them from 0. A CPU that is ours and that it has not seen gives that away. */
 static int check_against_affinity(hwloc_topology_t machine, const struct zok__topology *topology)
 {
 	struct zok__bitset affinity;
@@ -84,11 +85,19 @@ static int read_machine(hwloc_topology_t machine, struct zok__topology *topology
 	return check_against_affinity(machine, topology);
 }
 
+static bool is_made_up(void)
+{
+	return getenv("HWLOC_SYNTHETIC") != NULL || getenv("HWLOC_XMLFILE") != NULL || getenv("HWLOC_FSROOT") != NULL;
+}
+
 static int load(struct zok__topology *topology)
 {
 	hwloc_topology_t machine;
 	int rc;
 
+	/* A container that hides /sys: hwloc would say so on stderr, in words for its own developers, and then guess. */
+	if (!is_made_up() && access("/sys/devices/system/cpu/online", R_OK) < 0)
+		return -errno;
 	if (hwloc_topology_init(&machine) < 0)
 		return -ENOMEM;
 	rc = read_machine(machine, topology);

@@ -108,6 +108,7 @@ static void says_what_is_wrong_and_what_would_work(void **state)
 	static const struct row rows[] = {
 		{"0-1", "16", "cores: 16: no such core here; allowed are 0-1"},
 		{"0-1", "99999999999999999999", "cores: 99999999999999999999: no such core here; allowed are 0-1"},
+		{"0-1", "4294967296", "cores: 4294967296: no such core here; allowed are 0-1"},
 		{"0-1", "0,1,2", "cores: 2: outside this process's cpuset or affinity; allowed are 0-1"},
 		{"0-1", "0-3", "cores: 0-3: core 2: outside this process's cpuset or affinity; allowed are 0-1"},
 		{"0-15", "14-99999999", "cores: 14-99999999: core 15: offline; allowed are 0-14"},
@@ -146,6 +147,40 @@ static void says_what_is_wrong_and_what_would_work(void **state)
 		assert_int_equal(select_row(&rows[i], &set, error, sizeof error), -EINVAL);
 		assert_string_equal(error, rows[i].expected);
 		assert_int_equal(set.count, 99);
+	}
+}
+
+/* Lists made of the grammar's own pieces at random: each gives different cores that are allowed, or one printable line. */
+static void holds_its_promises_for_any_list(void **state)
+{
+	static const char *const pieces[] = {"0", "1", "9",   "15",   "99",	"-",  ",",    "!",
+					     ":", " ", "all", "node", "node:1", "\n", "\377", "x"};
+	uint32_t seed = 1;
+
+	for (int round = 0; round < 20000; round++) {
+		char list[64] = "", error[ZOK__CORES_ERROR_SIZE] = "";
+		const struct row row = {"0-9,14", list, NULL};
+		struct zok__core_set set;
+
+		for (uint32_t left = round % 8; left > 0; left--) {
+			seed = seed * 1664525 + 1013904223;
+			strcat(list, pieces[seed >> 28]);
+		}
+		if (select_row(&row, &set, error, sizeof error) == 0) {
+			struct zok__bitset seen = {{0}};
+
+			assert_true(set.count > 0);
+			for (size_t i = 0; i < set.count; i++) {
+				assert_true(set.place[i].cpu < 10 || set.place[i].cpu == 14);
+				assert_false(zok__bitset_has(&seen, set.place[i].cpu));
+				zok__bitset_add(&seen, set.place[i].cpu);
+			}
+			zok__core_set_release(&set);
+			continue;
+		}
+		assert_memory_equal(error, "cores: ", 7);
+		for (const char *c = error; *c != '\0'; c++)
+			assert_true(*c >= ' ' && *c <= '~');
 	}
 }
 
@@ -198,6 +233,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(gives_the_cores_in_the_order_asked_for),
 		cmocka_unit_test(says_what_is_wrong_and_what_would_work),
+		cmocka_unit_test(holds_its_promises_for_any_list),
 		cmocka_unit_test(cuts_the_error_to_the_callers_buffer),
 		cmocka_unit_test(tells_where_each_core_is),
 		cmocka_unit_test(selects_on_the_real_machine),
