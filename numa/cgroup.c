@@ -25,6 +25,22 @@ static bool has_word(const char *list, const char *word)
 	return false;
 }
 
+/* mountinfo writes a blank, a newline and a backslash as \040 and so on. In place. */
+static void unescape(char *text)
+{
+	char *to = text;
+
+	for (; *text != '\0'; text++) {
+		if (*text == '\\' && strspn(text + 1, "01234567") >= 3) {
+			*to++ = (char)((text[1] - '0') * 64 + (text[2] - '0') * 8 + (text[3] - '0'));
+			text += 3;
+		} else {
+			*to++ = *text;
+		}
+	}
+	*to = '\0';
+}
+
 static int replace(char **text, const char *by)
 {
 	free(*text);
@@ -64,6 +80,8 @@ static int read_mount_line(struct search *search, char *line)
 		return 0;
 	if (search->version == 2 ? strcmp(type, "cgroup2") != 0 : strcmp(type, "cgroup") != 0 || !has_word(options, search->controller))
 		return 0;
+	unescape(root);
+	unescape(point);
 	rc = replace(&search->mount_root, root);
 	return rc < 0 ? rc : replace(&search->mount_point, point);
 }

@@ -15,6 +15,7 @@ struct item {
 
 struct selection {
 	const struct zok__topology *topology;
+	struct item list;
 	struct zok__bitset allowed; /* and online */
 	struct zok__bitset chosen;  /* what `place` holds */
 	struct zok__bitset removed; /* by "!" */
@@ -249,7 +250,7 @@ static int take_item(struct selection *selection, struct item item)
 	int rc;
 
 	if (what.length == 0)
-		return refuse(selection, item, false, "an item is empty; " ACCEPTED);
+		return refuse(selection, selection->list, false, "an item is empty; " ACCEPTED);
 	rc = name_item(selection, what, is_minus, &named);
 	if (rc < 0)
 		return rc;
@@ -262,9 +263,9 @@ static int take_item(struct selection *selection, struct item item)
 	return 0;
 }
 
-static int take_list(struct selection *selection, const char *list)
+static int take_list(struct selection *selection)
 {
-	struct item rest = {list, strlen(list)};
+	struct item rest = selection->list;
 	struct item item, after;
 	bool is_more;
 	int rc = 0;
@@ -289,9 +290,9 @@ static void drop_removed(struct selection *selection)
 	selection->count = kept;
 }
 
-static int resolve(struct selection *selection, const char *list)
+static int resolve(struct selection *selection)
 {
-	int rc = take_list(selection, list);
+	int rc = take_list(selection);
 
 	if (rc < 0)
 		return rc;
@@ -299,7 +300,7 @@ static int resolve(struct selection *selection, const char *list)
 		choose(selection, &(struct named){.cpus = selection->allowed, .is_spread = true});
 	drop_removed(selection);
 	if (selection->count == 0)
-		return refuse(selection, (struct item){list, strlen(list)}, true, "leaves no core");
+		return refuse(selection, selection->list, true, "leaves no core");
 	return 0;
 }
 
@@ -324,8 +325,11 @@ int zok__cores_select_from(const struct zok__topology *topology, const struct zo
 		snprintf(error, error_size, "cores: out of memory");
 		return -ENOMEM;
 	}
+	if (list == NULL)
+		list = "";
+	selection.list = (struct item){list, strlen(list)};
 	restrict_to_known(&selection);
-	rc = resolve(&selection, list != NULL ? list : "");
+	rc = resolve(&selection);
 	if (rc < 0) {
 		free(selection.place);
 		return rc;

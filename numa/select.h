@@ -30,7 +30,7 @@ struct zok__core_set {
 /*
  * The cores that `list` names on this machine, each checked to be there and to be allowed to us. Allocates; not for a core.
  * -EINVAL: `error` has one line that names the part at fault, what there is and what would work ("cores: 7: no such core here; allowed are 0-1").
- * -ENOMEM, or what sched_getaffinity() said: `error` says so. `*out` is untouched on failure, `error` on success.
+ * -ENOMEM, -ENODATA (no CPU is shown to us), or what sched_getaffinity() said: `error` says so. `*out` is untouched on failure, `error` on success.
  */
 ZOK_NODISCARD int zok__cores_select(const char *list, struct zok__core_set *out, char *error, size_t error_size);
 
