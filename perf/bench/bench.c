@@ -64,6 +64,36 @@ static struct summary summarize(const double *values, unsigned count)
 	};
 }
 
+/* Round by round, so that what slowed a whole round cancels out. */
+static struct summary summarize_ratio(const double *above, const double *below, unsigned rounds)
+{
+	double ratios[ROUNDS_MAX];
+
+	for (unsigned r = 0; r < rounds; r++)
+		ratios[r] = above[r] / below[r];
+	return summarize(ratios, rounds);
+}
+
+static int find_case(const struct bench_case *cases, size_t case_count, const char *name)
+{
+	for (size_t c = 0; name && c < case_count; c++)
+		if (strcmp(cases[c].name, name) == 0)
+			return (int)c;
+	return -1;
+}
+
+static void print_last_ratio(const struct bench_question *question, const struct bench_case *cases, size_t case_count,
+			     double figures[][ROUNDS_MAX], unsigned rounds)
+{
+	int above = find_case(cases, case_count, question->subject), below = find_case(cases, case_count, question->against);
+	struct summary ratio;
+
+	if (above < 0 || below < 0)
+		return;
+	ratio = summarize_ratio(figures[above], figures[below], rounds);
+	printf("  %s / %s: %.3f (%.3f to %.3f)\n", question->subject, question->against, ratio.median, ratio.min, ratio.max);
+}
+
 static void print_text(const struct bench_question *question, const struct bench_case *cases, size_t case_count,
 		       double figures[][ROUNDS_MAX], unsigned rounds)
 {
@@ -71,15 +101,12 @@ static void print_text(const struct bench_question *question, const struct bench
 	       rounds);
 	printf("  %-28s %10s %10s %10s   %s\n", "", "median", "min", "max", "ratio to the first");
 	for (size_t c = 0; c < case_count; c++) {
-		double ratios[ROUNDS_MAX];
-		struct summary figure = summarize(figures[c], rounds), ratio;
+		struct summary figure = summarize(figures[c], rounds), ratio = summarize_ratio(figures[c], figures[0], rounds);
 
-		for (unsigned r = 0; r < rounds; r++)
-			ratios[r] = figures[c][r] / figures[0][r];
-		ratio = summarize(ratios, rounds);
 		printf("  %-28s %10.2f %10.2f %10.2f   %.2f (%.2f to %.2f)\n", cases[c].name, figure.median, figure.min, figure.max,
 		       ratio.median, ratio.min, ratio.max);
 	}
+	print_last_ratio(question, cases, case_count, figures, rounds);
 	fflush(stdout);
 }
 

@@ -21,6 +21,8 @@ struct bench_question {
 	const char *unit; /* "ns", "M/s" */
 	bool is_higher_better;
 	unsigned rounds; /* 0: seven */
+	/* The names of two cases whose ratio is printed on a line of its own, last; nothing when either is NULL or could not run. */
+	const char *subject, *against;
 };
 
 /* Runs and prints one question. With --json among the program's arguments (see bench_init) one JSON object a question is printed instead. */
