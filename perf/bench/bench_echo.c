@@ -1,0 +1,189 @@
+/*
+ * TCP echo, 64 bytes, one core: our servers against a bare liburing loop, a bare epoll loop and the libraries. Every server is a process of
+ * its own on the first processor, started once and idle unless it is asked; the client polls on the second. Two questions for each number of
+ * connections: requests/s in a closed loop, and p99 in an open loop at half of what the bare liburing loop reached.
+ */
+#include "perf/bench/bench.h"
+#include "perf/bench/echo_check.h"
+#include "perf/bench/echo_load.h"
+#include "perf/bench/echo_server.h"
+
+#include <libgen.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+static const uint64_t WARMUP_NS = 80 * 1000 * 1000, MEASURE_NS = 300 * 1000 * 1000;
+
+struct contender {
+	const char *name;
+	const char *arguments[ECHO_SERVER_ARGUMENTS_MAX + 1]; /* the program's path from this program's own folder first */
+	struct echo_server server;
+	char path[4096];
+	struct echo_load_result total; /* sums over the rounds of the question under way */
+	unsigned runs;
+};
+
+#define BARE "bare liburing"
+#define OURS "zokio uring, fiber"
+#define PEER(program)                                                  \
+	{                                                              \
+		"peers/" program, "--port", "{port}", "--cpu", "{cpu}" \
+	}
+#define ZOKIO(program, engine)                                                                                                            \
+	{                                                                                                                                 \
+		"../../examples/" program, "--listen", "tcp://127.0.0.1:{port}", "--engine", engine, "--mode", "park", "--cores", "{cpu}" \
+	}
+
+/* The first is what the others are compared with, the last is what the promise is about. */
+static struct contender contenders[] = {
+	{.name = BARE, .arguments = PEER("echo_uring")},
+	{.name = "bare epoll", .arguments = PEER("echo_epoll")},
+	{.name = "libuv", .arguments = PEER("echo_libuv")},
+	{.name = "libevent", .arguments = PEER("echo_libevent")},
+	{.name = "libev", .arguments = PEER("echo_libev")},
+	{.name = "Boost.Asio", .arguments = PEER("echo_asio")},
+	{.name = "zokio epoll, task", .arguments = ZOKIO("echo_task", "epoll")},
+	{.name = "zokio epoll, fiber", .arguments = ZOKIO("echo", "epoll")},
+	{.name = "zokio uring, task", .arguments = ZOKIO("echo_task", "uring")},
+	{.name = OURS, .arguments = ZOKIO("echo", "uring")},
+};
+
+enum { CONTENDER_COUNT = sizeof contenders / sizeof *contenders };
+
+struct part {
+	struct contender *contender;
+	unsigned connections;
+	double rate; /* 0: closed loop */
+};
+
+static int run_load(const struct part *part, struct echo_load_result *result)
+{
+	struct echo_load_options options = {
+		.port = part->contender->server.port,
+		.connections = part->connections,
+		.rate = part->rate,
+		.warmup_ns = WARMUP_NS,
+		.measure_ns = MEASURE_NS,
+		.server_clock = part->contender->server.cpu_clock,
+	};
+	int rc = echo_load_run(&options, result);
+
+	if (rc < 0)
+		fprintf(stderr, "  %s: %u connections: %s\n", part->contender->name, part->connections, strerror(-rc));
+	return rc;
+}
+
+static double run(void *arg)
+{
+	struct part *part = arg;
+	struct echo_load_result result, *total = &part->contender->total;
+
+	if (part->contender->server.pid == 0 || run_load(part, &result) < 0)
+		return NAN;
+	total->requests_per_s += result.requests_per_s;
+	total->client_busy += result.client_busy;
+	total->server_busy += result.server_busy;
+	total->p50_ns += result.p50_ns;
+	total->p99_ns += result.p99_ns;
+	total->p999_ns += result.p999_ns;
+	part->contender->runs++;
+	return part->rate > 0 ? (double)result.p99_ns / 1000 : result.requests_per_s / 1000;
+}
+
+/* Who was at the limit, and what a request cost: without it a ratio near one may only say that the client was too slow. */
+static void print_shares(void)
+{
+	fprintf(stderr, "  %-20s %9s %11s %11s %14s %9s %9s %9s\n", "means of all rounds", "kreq/s", "server busy", "client busy",
+		"server ns/req", "p50 us", "p99 us", "p99.9 us");
+	for (size_t i = 0; i < CONTENDER_COUNT; i++) {
+		struct echo_load_result *total = &contenders[i].total;
+		double runs = contenders[i].runs;
+
+		if (runs > 0)
+			fprintf(stderr, "  %-20s %9.1f %9.0f %% %9.0f %% %14.0f %9.1f %9.1f %9.1f\n", contenders[i].name,
+				total->requests_per_s / runs / 1000, 100 * total->server_busy / runs, 100 * total->client_busy / runs,
+				1e9 * total->server_busy / total->requests_per_s, (double)total->p50_ns / runs / 1000,
+				(double)total->p99_ns / runs / 1000, (double)total->p999_ns / runs / 1000);
+		*total = (struct echo_load_result){0};
+		contenders[i].runs = 0;
+	}
+	fprintf(stderr, "\n");
+}
+
+static void ask(const char *name, const char *unit, unsigned connections, double rate)
+{
+	struct bench_question question = {.name = name, .unit = unit, .is_higher_better = rate == 0, .subject = OURS, .against = BARE};
+	struct bench_case cases[CONTENDER_COUNT];
+	struct part parts[CONTENDER_COUNT];
+	size_t count = 0;
+
+	for (size_t i = 0; i < CONTENDER_COUNT; i++) {
+		if (contenders[i].server.pid == 0)
+			continue;
+		parts[count] = (struct part){.contender = &contenders[i], .connections = connections, .rate = rate};
+		cases[count] = (struct bench_case){.name = contenders[i].name, .run = run, .arg = &parts[count]};
+		count++;
+	}
+	bench_ask(&question, cases, count);
+	print_shares();
+}
+
+static void compare(unsigned connections)
+{
+	struct part baseline = {.contender = &contenders[0], .connections = connections};
+	struct echo_load_result result;
+	char name[64], unit[64];
+
+	snprintf(name, sizeof name, "echo, %u connections, throughput", connections);
+	ask(name, "1000 requests/s", connections, 0);
+	if (run_load(&baseline, &result) < 0)
+		return;
+	snprintf(name, sizeof name, "echo, %u connections, p99", connections);
+	snprintf(unit, sizeof unit, "us at %.0f requests/s", result.requests_per_s / 2);
+	ask(name, unit, connections, result.requests_per_s / 2);
+}
+
+static void start(struct contender *contender, const char *folder, int cpu)
+{
+	int rc;
+
+	snprintf(contender->path, sizeof contender->path, "%s/%s", folder, contender->arguments[0]);
+	contender->arguments[0] = contender->path;
+	rc = echo_server_start(&contender->server, contender->arguments, cpu);
+	if (rc == 0)
+		rc = echo_check(contender->server.port, 42);
+	if (rc == 0)
+		return;
+	fprintf(stderr, "  %s is left out: %s\n", contender->name, strerror(-rc));
+	echo_server_stop(&contender->server);
+}
+
+int main(int argc, char **argv)
+{
+	char self[4096] = "";
+	int cpu, rc = 0;
+
+	bench_init(argc, argv);
+	if (readlink("/proc/self/exe", self, sizeof self - 1) < 0) {
+		perror("bench_echo");
+		return 1;
+	}
+	if (bench_cpu_count() < 2)
+		fprintf(stderr, "  one processor only: the client takes its time from the server\n");
+	cpu = bench_pin(0);
+	for (size_t i = 0; i < CONTENDER_COUNT; i++)
+		start(&contenders[i], i == 0 ? dirname(self) : self, cpu);
+	bench_pin(1);
+	if (contenders[0].server.pid == 0)
+		rc = 1;
+	for (unsigned connections = 1; rc == 0 && connections <= ECHO_LOAD_CONNECTIONS_MAX;
+	     connections = connections == 1 ? 64 : connections * 16)
+		compare(connections);
+	for (size_t i = 0; i < CONTENDER_COUNT; i++)
+		if (contenders[i].server.pid != 0)
+			echo_server_stop(&contenders[i].server);
+	return rc;
+}
