@@ -21,8 +21,7 @@ _Static_assert(offsetof(struct zok__context, sp) == 0 && offsetof(struct zok__co
 
 /* The predicate registers exist only where the compiler may use SVE. */
 #if defined(__ARM_FEATURE_SVE)
-#define ZOK__CONTEXT_CLOBBERS_WIDE \
-	, "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", "p15", "ffr"
+#define ZOK__CONTEXT_CLOBBERS_WIDE , "p0", "p1", "p2", "p3", "p4", "p5", "p6", "p7", "p8", "p9", "p10", "p11", "p12", "p13", "p14", "p15"
 #else
 #define ZOK__CONTEXT_CLOBBERS_WIDE
 #endif
