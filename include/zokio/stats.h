@@ -7,8 +7,6 @@
 #include "zokio/base.h"
 #include "zokio/op.h"
 
-ZOK_BEGIN_DECLS
-
 struct zok_core_stats {
 	/* tasks: fibers are tasks too */
 	uint64_t tasks_spawned;
@@ -56,10 +54,5 @@ struct zok_core_stats {
 	uint64_t fibers_alive;
 	uint64_t stack_used_max; /* bytes: the high-water mark of the finished and measured fibers' stacks; 0 if not measured */
 };
-
-/* A snapshot of core `index` of the running runtime. Any thread. -ENOENT: no such core; -EINVAL: no runtime runs. */
-ZOK_API int zok_stats(unsigned index, struct zok_core_stats *stats);
-
-ZOK_END_DECLS
 
 #endif

@@ -84,7 +84,8 @@ struct zok_scope_options {
 /* Fields are private; the size is public so that a frame can hold one. */
 struct zok_scope {
 	struct zok_scope *parent;
-	struct zok_task *host;	  /* who opened it and will close it */
+	struct zok_task *host; /* who opened it and will close it; NULL: a core's root */
+	struct zok_core *core;
 	struct zok_list children; /* tasks */
 	struct zok_list scopes;	  /* opened under it */
 	struct zok_list sibling;  /* among the parent's scopes */
@@ -162,6 +163,12 @@ ZOK_API struct zok_scope *zok_scope_current(void);
 
 /* 0, or -ECANCELED / -ETIMEDOUT once the scope was cancelled: for loops that compute without awaiting. NULL: the current scope. */
 ZOK_API int zok_scope_status(const struct zok_scope *scope);
+
+/* The calling core's root scope, NULL off the cores: lives as long as the core runs; what is spawned in it is cancelled when the core stops. */
+ZOK_API struct zok_scope *zok_root_scope(void);
+
+/* The calling core's index, or -1 off the cores. */
+ZOK_API int zok_core_index(void);
 
 /* The point on zok_now_ns()'s clock at which awaits under the scope end; ZOK_NEVER if none. NULL: the current scope. */
 ZOK_API uint64_t zok_scope_deadline_ns(const struct zok_scope *scope);

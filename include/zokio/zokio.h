@@ -8,6 +8,7 @@
 #include "zokio/future.h"
 #include "zokio/list.h"
 #include "zokio/log.h"
+#include "zokio/memory.h"
 #include "zokio/mpmc.h"
 #include "zokio/mpsc.h"
 #include "zokio/op.h"

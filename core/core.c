@@ -1,0 +1,125 @@
+/* A core's life: made by the runtime, run by its own thread. */
+#include "core/core.h"
+
+#include "core/log.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* initial-exec: one load from the thread's block, where the default for a shared library is a call; the library cannot be dlopen()ed late for it
+ * to fail, as it needs eight bytes of the reserve that the C library keeps. */
+static _Thread_local struct zok_core *this_core __attribute__((tls_model("initial-exec")));
+
+__attribute__((noinline)) struct zok_core *zok__core(void)
+{
+	/* The compiler may neither inline this nor take two calls for one: after a suspension the answer may differ. */
+	__asm__ volatile("");
+	return this_core;
+}
+
+int zok_core_index(void)
+{
+	struct zok_core *core = zok__core();
+
+	return core ? (int)core->options.index : -1;
+}
+
+/* Time charged is multiplied by the weight: the class with the larger share pays less for the same time. */
+static void init_pace(struct zok_core *core)
+{
+	unsigned normal = core->options.share[ZOK_CLASS_NORMAL], bulk = core->options.share[ZOK_CLASS_BULK];
+
+	for (int c = 0; c < ZOK__CLASS_COUNT; c++)
+		core->pace[c] = (struct zok__pace){.weight = 1, .quantum = 1};
+	core->pace[ZOK_CLASS_NORMAL].weight = bulk;
+	core->pace[ZOK_CLASS_BULK].weight = normal;
+}
+
+static int init_pools(struct zok_core *core)
+{
+	int rc = zok_pool_init(&core->fibers, &(struct zok_pool_options){.name = "fibers", .object_size = sizeof(struct zok__fiber)});
+
+	if (rc < 0)
+		return rc;
+	return zok_pool_init(&core->scopes, &(struct zok_pool_options){.name = "scopes", .object_size = sizeof(struct zok_scope)});
+}
+
+int zok__core_create(struct zok_core **out, const struct zok__core_options *options)
+{
+	struct zok_core *core = aligned_alloc(ZOK_FALSE_SHARING, (sizeof *core + ZOK_FALSE_SHARING - 1) & ~(size_t)(ZOK_FALSE_SHARING - 1));
+	int rc;
+
+	if (!core)
+		return -ENOMEM;
+	memset(core, 0, sizeof *core);
+	core->options = *options;
+	init_pace(core);
+	for (int c = 0; c < ZOK__CLASS_COUNT; c++)
+		zok__runq_init(&core->runq[c]);
+	zok__stack_cache_init(&core->stacks, NULL);
+	rc = init_pools(core);
+	if (rc == 0)
+		rc = zok__bufs_init(&core->bufs, options->receive_buffers, options->receive_buffer_size);
+	if (rc == 0)
+		rc = zok__mail_init(&core->mail, options->core_count);
+	if (rc < 0) {
+		zok__core_destroy(core);
+		return rc;
+	}
+	*out = core;
+	return 0;
+}
+
+void zok__core_destroy(struct zok_core *core)
+{
+	if (!core)
+		return;
+	assert(!core->engine);
+	zok__mail_finish(&core->mail);
+	zok__bufs_finish(&core->bufs);
+	zok__stack_cache_finish(&core->stacks);
+	zok_pool_finish(&core->scopes);
+	zok_pool_finish(&core->fibers);
+	free(core);
+}
+
+int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
+{
+	struct zok__engine_options options = {
+		.mode = core->options.mode,
+		.sq_entries = core->options.sq_entries,
+		.cq_entries = core->options.cq_entries,
+		.sqpoll_cpu = core->options.sqpoll_cpu,
+		.sqpoll_idle_ms = core->options.sqpoll_idle_ms,
+		.bufs = &core->bufs,
+		.counters = &core->counters,
+	};
+	int rc = core->options.engine->create(&core->engine, &options, reason, reason_size);
+
+	if (rc < 0)
+		return rc;
+	core->bufs.engine = core->engine;
+	this_core = core;
+	core->errno_location = &errno;
+	zok__clock_start(&core->clock, NULL);
+	core->now_ns = zok__clock_now_ns(&core->clock);
+	core->spin_ns = core->options.spin_ns_max;
+	zok__wheel_init(&core->wheel, core->now_ns);
+	zok__scope_init_root(core);
+	zok__sanitizer_thread_init(&core->loop_sanitizer);
+	return 0;
+}
+
+void zok__core_close(struct zok_core *core)
+{
+	core->options.engine->destroy(core->engine);
+	core->engine = NULL;
+	this_core = NULL;
+}
+
+void zok__core_stop(struct zok_core *core)
+{
+	core->is_stopping = true;
+}

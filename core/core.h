@@ -1,0 +1,181 @@
+/*
+ * A core: one scheduler thread's whole world. Read this first.
+ *
+ * The loop (loop.c) takes messages from other cores and threads, runs slices of runnable tasks (sched.c), expires timers, and lets the engine
+ * submit, reap or sleep. A task runs until it awaits. A fiber that suspends switches straight to the next runnable fiber of its slice and
+ * comes back to the loop only when the slice is over:
+ *
+ *	loop ──► slice: task, fiber ─► fiber ─► fiber ─┐
+ *	  ▲                                            │
+ *	  └── timers ◄── engine wait ◄── slice over ◄──┘
+ *
+ * Nothing in a core is shared but what stands on lines of its own: the mailboxes and the inbox (others push), `is_parked` (others read it to
+ * know whether a wake-up is needed) and the counters (others read).
+ */
+#ifndef CORE_CORE_H
+#define CORE_CORE_H
+
+#include "core/bufs.h"
+#include "core/clock.h"
+#include "core/context.h"
+#include "core/counters.h"
+#include "core/engine.h"
+#include "core/mailbox.h"
+#include "core/runq.h"
+#include "core/sanitizer.h"
+#include "core/stack.h"
+#include "core/wheel.h"
+#include "zokio/memory.h"
+#include "zokio/task.h"
+
+enum { ZOK__CLASS_COUNT = ZOK_CLASS_BULK + 1 };
+
+/* How a core is made; filled by runtime/ from struct zok_options with all defaults in place. */
+struct zok__core_options {
+	unsigned index, core_count;
+	struct zok_core *const *peers; /* core_count of them, complete before any core runs; this one among them */
+	const struct zok__engine_ops *engine;
+	enum zok__mode mode;
+	uint64_t budget_ns, spin_ns_max;
+	unsigned share[ZOK__CLASS_COUNT]; /* of normal and bulk */
+	size_t stack_size;
+	uint32_t receive_buffers, receive_buffer_size;
+	uint32_t sq_entries, cq_entries;
+	int sqpoll_cpu; /* -1: unpinned */
+	uint32_t sqpoll_idle_ms;
+};
+
+/* Task states. A wake moves SUSPENDED to RUNNABLE and RUNNING to NOTIFIED; it leaves the others alone. */
+enum zok__task_state {
+	ZOK__TASK_NEW,
+	ZOK__TASK_RUNNABLE,
+	ZOK__TASK_RUNNING,
+	ZOK__TASK_NOTIFIED, /* woken while it ran: it looks again before it suspends */
+	ZOK__TASK_SUSPENDED,
+	ZOK__TASK_ENDED,
+};
+
+enum zok__task_flag {
+	ZOK__TASK_IS_FIBER = 1 << 0,
+};
+
+enum zok__scope_flag {
+	ZOK__SCOPE_CANCEL_ON_ERROR = 1 << 0,
+	ZOK__SCOPE_SHIELDED = 1 << 1,
+	ZOK__SCOPE_WAS_CUT = 1 << 2, /* a cancel ended an await under it */
+	ZOK__SCOPE_POOLED = 1 << 3,  /* zok_scope_open() allocated it */
+};
+
+/* A fiber: a task, where it goes on, and the stack that is reserved for it. */
+struct zok__fiber {
+	struct zok_task task; /* first */
+	struct zok__context context;
+	struct zok__stack *stack;
+	int (*fn)(void *arg);
+	void *arg;
+	int saved_errno;
+	bool has_started; /* its stack has been touched; until then it may run on another fiber's */
+	struct zok__sanitizer_fiber sanitizer;
+};
+
+/* Learning how many tasks fit a slice, so that short tasks do not pay for a clock reading each. */
+struct zok__pace {
+	uint64_t used_ns; /* time charged, weighted: the class with less runs next */
+	uint32_t weight;  /* in inverse proportion to the share */
+	uint32_t quantum; /* tasks a slice */
+};
+
+/* Subtracted from slice_left to end a slice early without losing count of what ran. */
+enum { ZOK__SLICE_PREEMPTED = 1 << 24 };
+
+struct zok_core {
+	/* what a switch touches */
+	struct zok_task *current;
+	int32_t slice_left; /* tasks that may still run in this slice; see ZOK__SLICE_PREEMPTED */
+	uint32_t slice_class;
+	int *errno_location; /* of this thread: a fiber never keeps that address over a suspension */
+	struct zok__runq runq[ZOK__CLASS_COUNT];
+	struct zok__context loop_context;
+	struct zok__engine *engine;
+	struct zok_pool fibers;
+	struct zok_pool scopes;
+	uint64_t tick_seen; /* tick.h: the tick at the slice's start */
+	uint64_t slice_end_ns;
+
+	/* the loop's */
+	struct zok__pace pace[ZOK__CLASS_COUNT];
+	struct zok__clock clock;
+	struct zok__stack_cache stacks;
+	struct zok__stack *ended_stack; /* a fiber has ended on it and has not left it yet */
+	struct zok__sanitizer_fiber ended_sanitizer;
+	struct zok__context ended_context; /* where its registers go to be forgotten */
+	struct zok__wheel wheel;
+	struct zok__bufs bufs;
+	struct zok_scope root;
+	uint64_t now_ns;  /* as of the last turn of the loop */
+	uint64_t spin_ns; /* adaptive: how long it spins, as learned */
+	bool is_stopping;
+	struct zok__sanitizer_fiber loop_sanitizer;
+	struct zok__core_options options;
+
+	/* shared, each on lines of its own */
+	_Alignas(ZOK_FALSE_SHARING) struct zok__counters counters;
+	_Alignas(ZOK_FALSE_SHARING) struct zok__mail mail; /* mailbox.h: mailboxes, inbox, is_parked */
+};
+
+/*
+ * The calling thread's core; NULL off the cores. Never inlined: a fiber that migrates must not use a thread-local address that the compiler
+ * kept from before its last suspension.
+ */
+struct zok_core *zok__core(void);
+
+/* ---- core.c: life. create and destroy: any thread, while the core does not run. The others: the core's own thread ---- */
+
+int zok__core_create(struct zok_core **core, const struct zok__core_options *options);
+void zok__core_destroy(struct zok_core *core);
+
+/* Makes the engine on this thread, which is the core from now on. Errors and `reason` as the engine's create(). */
+int zok__core_open(struct zok_core *core, char *reason, size_t reason_size);
+void zok__core_close(struct zok_core *core);
+
+/* Lets the loop return once nothing is alive in the root scope. */
+void zok__core_stop(struct zok_core *core);
+
+/* ---- loop.c ---- */
+
+void zok__loop_run(struct zok_core *core);
+
+/* ---- sched.c ---- */
+
+/* Runs slices until nothing is runnable or the engine is due to be polled. Returns whether tasks are still runnable. */
+bool zok__sched_run(struct zok_core *core);
+
+bool zok__sched_is_runnable(const struct zok_core *core);
+
+/* Suspends the running fiber; returns when it has been woken (at once if it was woken while it ran). */
+void zok__fiber_suspend(struct zok_core *core, struct zok__fiber *fiber);
+
+/* A task's first and last step. */
+int zok__task_begin(struct zok_core *core, struct zok_scope *scope, struct zok_task *task, const struct zok_spawn_options *options);
+void zok__task_end(struct zok_core *core, struct zok_task *task, int result);
+
+/* What a task's waker does. */
+void zok__task_wake(struct zok_waker *waker);
+
+static inline struct zok__fiber *zok__fiber_of(struct zok_task *task)
+{
+	return (struct zok__fiber *)(void *)task;
+}
+
+/* ---- scope.c ---- */
+
+void zok__scope_init_root(struct zok_core *core);
+void zok__scope_cancel(struct zok_scope *scope, int code);
+void zok__scope_deadline_passed(struct zok_scope *scope);
+
+/* ---- timer.c ---- */
+
+/* Expires what is due at core->now_ns. */
+void zok__timers_expire(struct zok_core *core);
+
+#endif

@@ -1,0 +1,232 @@
+/*
+ * Fibers: tasks with stacks. How one is spawned, how it suspends, and how the next goes on.
+ *
+ * A fiber that suspends looks for the next runnable fiber of the slice itself and switches to it: one switch where going through the loop
+ * would cost two. And a fiber that has ended runs the next one on its own stack, if that has not started yet: the stack is warm, there is no
+ * switch at all, and the stack reserved at that fiber's spawn goes back untouched. So spawning thousands of short fibers touches one stack.
+ */
+#include "core/core.h"
+
+#include <assert.h>
+#include <errno.h>
+
+static void fiber_main(void *arg);
+
+/* ---- Switching. What must happen around a switch, in order, stands only here. ---- */
+
+static inline void note_running(struct zok_core *core, struct zok__fiber *fiber)
+{
+	core->current = &fiber->task;
+	fiber->task.state = ZOK__TASK_RUNNING;
+}
+
+/* Gives a fiber that has never run its own stack to start on. */
+static void prepare_start(struct zok__fiber *fiber)
+{
+	zok__context_init(&fiber->context, fiber->stack->base, fiber->stack->size, fiber_main, fiber);
+	zok__sanitizer_fiber_init(&fiber->sanitizer, fiber->stack->base, fiber->stack->size);
+	fiber->has_started = true;
+}
+
+/* The next fiber of the running slice, taken from its queue; NULL when the loop has to decide. */
+static inline struct zok__fiber *next_of_slice(struct zok_core *core)
+{
+	struct zok__runq *queue = &core->runq[core->slice_class];
+
+	if (core->slice_left <= 0 || !queue->head || !(queue->head->flags & ZOK__TASK_IS_FIBER))
+		return NULL;
+	core->slice_left--;
+	return zok__fiber_of(zok__runq_take(queue));
+}
+
+static inline void switch_from(struct zok_core *core, struct zok__fiber *fiber)
+{
+	struct zok__fiber *next = next_of_slice(core);
+
+	fiber->saved_errno = *core->errno_location;
+	if (next) {
+		if (ZOK_UNLIKELY(!next->has_started))
+			prepare_start(next);
+		note_running(core, next);
+		*core->errno_location = next->saved_errno;
+		zok__sanitizer_before_switch(&fiber->sanitizer, &next->sanitizer, false);
+		zok__context_switch(&fiber->context, &next->context);
+	} else {
+		core->current = NULL;
+		zok__sanitizer_before_switch(&fiber->sanitizer, &core->loop_sanitizer, false);
+		zok__context_switch(&fiber->context, &core->loop_context);
+	}
+	zok__sanitizer_after_switch(&fiber->sanitizer);
+}
+
+/* The last fiber of the slice has ended: its stack is free now that nobody stands on it. */
+static void reap_ended(struct zok_core *core)
+{
+	zok__sanitizer_fiber_finish(&core->ended_sanitizer);
+	zok__stack_release(&core->stacks, core->ended_stack);
+	core->ended_stack = NULL;
+}
+
+/* The loop's way in: runs a fiber until some fiber of the slice comes back to the loop. */
+static int fiber_resume(struct zok_task *task)
+{
+	struct zok_core *core = task->core;
+	struct zok__fiber *fiber = zok__fiber_of(task);
+
+	if (!fiber->has_started)
+		prepare_start(fiber);
+	*core->errno_location = fiber->saved_errno;
+	zok__sanitizer_before_switch(&core->loop_sanitizer, &fiber->sanitizer, false);
+	zok__context_switch(&core->loop_context, &fiber->context);
+	zok__sanitizer_after_switch(&core->loop_sanitizer);
+	if (core->ended_stack)
+		reap_ended(core);
+	return ZOK_PENDING;
+}
+
+void zok__fiber_suspend(struct zok_core *core, struct zok__fiber *fiber)
+{
+	if (fiber->task.state == ZOK__TASK_NOTIFIED) {
+		fiber->task.state = ZOK__TASK_RUNNING;
+		return;
+	}
+	fiber->task.state = ZOK__TASK_SUSPENDED;
+	switch_from(core, fiber);
+}
+
+void zok_yield(void)
+{
+	struct zok_core *core = zok__core();
+	struct zok_task *task = core->current;
+
+	assert(task->flags & ZOK__TASK_IS_FIBER);
+	zok__count(&core->counters.stats.yields, 1);
+	task->state = ZOK__TASK_RUNNABLE;
+	zok__runq_push(&core->runq[task->task_class], task);
+	switch_from(core, zok__fiber_of(task));
+}
+
+/* ---- Beginning and ending ---- */
+
+/* After its function has returned; the caller still runs on its stack. Returns the stack, which is no fiber's now. */
+static struct zok__stack *end_fiber(struct zok_core *core, struct zok__fiber *fiber, int result)
+{
+	struct zok__stack *stack = fiber->stack;
+
+	zok__task_end(core, &fiber->task, result);
+	zok_pool_put(&core->fibers, fiber);
+	return stack;
+}
+
+/* A fiber of the slice that can begin on `stack` instead of on its own; NULL when the loop has to decide. */
+static struct zok__fiber *next_to_begin_on(struct zok_core *core, const struct zok__stack *stack)
+{
+	struct zok_task *head = core->runq[core->slice_class].head;
+	struct zok__fiber *fiber = zok__fiber_of(head);
+
+	if (core->slice_left <= 0 || !head || !(head->flags & ZOK__TASK_IS_FIBER) || fiber->has_started)
+		return NULL;
+	if (fiber->stack->class_index != stack->class_index || fiber->stack->is_guarded != stack->is_guarded)
+		return NULL;
+	return next_of_slice(core);
+}
+
+/* Back to the loop, which takes the stack once nobody stands on it. */
+static _Noreturn void leave_stack(struct zok_core *core, struct zok__stack *stack, const struct zok__sanitizer_fiber *sanitizer)
+{
+	core->ended_stack = stack;
+	core->ended_sanitizer = *sanitizer;
+	core->current = NULL;
+	zok__sanitizer_before_switch(&core->ended_sanitizer, &core->loop_sanitizer, true);
+	zok__context_switch(&core->ended_context, &core->loop_context);
+	__builtin_unreachable();
+}
+
+static void fiber_main(void *arg)
+{
+	struct zok__fiber *fiber = arg, *next;
+	struct zok__sanitizer_fiber sanitizer;
+	struct zok_core *core;
+	struct zok__stack *stack;
+	int result;
+
+	zok__sanitizer_after_switch(&fiber->sanitizer);
+	for (;;) {
+		result = fiber->fn(fiber->arg);
+		core = zok__core();
+		sanitizer = fiber->sanitizer;
+		stack = end_fiber(core, fiber, result);
+		next = next_to_begin_on(core, stack);
+		if (!next)
+			leave_stack(core, stack, &sanitizer);
+		zok__stack_release(&core->stacks, next->stack);
+		next->stack = stack;
+		next->sanitizer = sanitizer;
+		next->has_started = true;
+		note_running(core, next);
+		*core->errno_location = 0;
+		fiber = next;
+	}
+}
+
+int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const struct zok_spawn_options *options)
+{
+	static const struct zok_spawn_options defaults;
+	struct zok_core *core = scope ? scope->core : zok__core();
+	struct zok__fiber *fiber;
+	int rc;
+
+	options = options ? options : &defaults;
+	fiber = zok_pool_get(&core->fibers);
+	if (!fiber)
+		return -ENOMEM;
+	rc = zok__stack_acquire(&core->stacks, options->stack_size ? options->stack_size : core->options.stack_size,
+				options->without_guard ? ZOK__STACK_NO_GUARD : 0, &fiber->stack);
+	if (rc < 0) {
+		zok_pool_put(&core->fibers, fiber);
+		return rc;
+	}
+	fiber->fn = fn;
+	fiber->arg = arg;
+	fiber->saved_errno = 0;
+	fiber->has_started = false;
+	fiber->task.resume = fiber_resume;
+	rc = zok__task_begin(core, scope, &fiber->task, options);
+	if (rc < 0) {
+		zok__stack_release(&core->stacks, fiber->stack);
+		zok_pool_put(&core->fibers, fiber);
+		return rc;
+	}
+	fiber->task.flags = ZOK__TASK_IS_FIBER;
+	fiber->task.finish = NULL;
+	zok__count(&core->counters.stats.fibers_spawned, 1);
+	return 0;
+}
+
+/* ---- Awaiting ---- */
+
+static inline ssize_t result_of(const struct zok_task *task, const struct zok_future *future)
+{
+	if (ZOK_UNLIKELY(future->result == -ECANCELED) && task->scope->cancel_code != 0)
+		return task->scope->cancel_code;
+	return future->result;
+}
+
+ssize_t zok_await(struct zok_future *future)
+{
+	struct zok_core *core = zok__core();
+	struct zok_task *task = core->current;
+
+	assert(task->flags & ZOK__TASK_IS_FIBER);
+	if (ZOK_UNLIKELY(task->scope->cancel_code != 0) && !future->is_shielded)
+		zok_future_cancel(future);
+	if (zok_future_poll(future, &task->waker))
+		return result_of(task, future);
+	task->awaited = future;
+	do {
+		zok__fiber_suspend(core, zok__fiber_of(task));
+		core = task->core;
+	} while (!zok_future_poll(future, &task->waker));
+	task->awaited = NULL;
+	return result_of(task, future);
+}

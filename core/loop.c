@@ -1,0 +1,117 @@
+/* The loop of a core: messages, tasks, timers, the engine; and how long it may sleep. */
+#include "core/core.h"
+#include "core/mailbox.h"
+#include "core/relax.h"
+
+/* Time between two points of the loop, charged to one of the counters. Returns the later point. */
+static uint64_t charge(struct zok_core *core, uint64_t *counter, uint64_t since_ns)
+{
+	uint64_t now_ns = zok__clock_now_ns(&core->clock);
+
+	zok__count(counter, now_ns - since_ns);
+	core->now_ns = now_ns;
+	return now_ns;
+}
+
+static void run_tasks_and_timers(struct zok_core *core, bool *is_runnable)
+{
+	*is_runnable = zok__sched_run(core);
+	if (zok__wheel_next_ns(&core->wheel) <= core->now_ns) {
+		zok__timers_expire(core);
+		*is_runnable = zok__sched_is_runnable(core);
+	}
+}
+
+static uint64_t sleep_limit_ns(struct zok_core *core)
+{
+	uint64_t next_ns = zok__wheel_next_ns(&core->wheel);
+
+	if (next_ns == ZOK_NEVER)
+		return ZOK_NEVER;
+	return next_ns > core->now_ns ? next_ns - core->now_ns : 0;
+}
+
+/*
+ * Adaptive: spinning pays where work comes back within the time that a wake-up costs. A gap that was short enough to have been spun through
+ * sets the full spin; each longer one halves it, so that a core that idles stops spinning after a few turns.
+ */
+static void learn_spin(struct zok_core *core, uint64_t gap_ns)
+{
+	if (gap_ns <= core->options.spin_ns_max)
+		core->spin_ns = core->options.spin_ns_max;
+	else
+		core->spin_ns /= 2;
+}
+
+static uint64_t spin_limit_ns(const struct zok_core *core)
+{
+	switch (core->options.mode) {
+	case ZOK__MODE_SPIN: return ZOK_NEVER;
+	case ZOK__MODE_ADAPTIVE: return core->spin_ns;
+	default: return 0;
+	}
+}
+
+/* Looks for work without sleeping until there is some, the limit is over, or a timer is due. Returns whether there may be work. */
+static bool spin(struct zok_core *core, uint64_t limit_ns)
+{
+	uint64_t began_ns = core->now_ns, timer_ns = zok__wheel_next_ns(&core->wheel);
+
+	while (core->now_ns - began_ns < limit_ns) {
+		if (core->engine->ops->wait(core->engine, 0) > 0 || zok__mail_take(core) || core->now_ns >= timer_ns)
+			return true;
+		zok__cpu_relax();
+		core->now_ns = zok__clock_now_ns(&core->clock);
+	}
+	return false;
+}
+
+static void park(struct zok_core *core)
+{
+	if (zok__mail_park(core)) {
+		core->engine->ops->wait(core->engine, sleep_limit_ns(core));
+		zok__mail_unpark(core);
+	}
+}
+
+/* Nothing is runnable: waits as the mode says. What submit() was given goes to the kernel first, so that the wait is for its completion. */
+static void idle(struct zok_core *core)
+{
+	uint64_t began_ns = core->now_ns, limit_ns = spin_limit_ns(core);
+
+	if (limit_ns == 0 || !spin(core, limit_ns))
+		park(core);
+	core->now_ns = zok__clock_now_ns(&core->clock);
+	if (core->options.mode == ZOK__MODE_ADAPTIVE)
+		learn_spin(core, core->now_ns - began_ns);
+	zok__count(&core->counters.stats.time_idle_ns, core->now_ns - began_ns);
+}
+
+static bool is_over(const struct zok_core *core)
+{
+	return core->is_stopping && core->root.live_count == 0 && !zok__sched_is_runnable(core);
+}
+
+void zok__loop_run(struct zok_core *core)
+{
+	struct zok_core_stats *stats = &core->counters.stats;
+	uint64_t began_ns = zok__clock_now_ns(&core->clock), point_ns = began_ns;
+	bool is_runnable;
+
+	core->now_ns = began_ns;
+	while (!is_over(core)) {
+		zok__mail_take(core);
+		run_tasks_and_timers(core, &is_runnable);
+		point_ns = charge(core, &stats->time_callbacks_ns, point_ns);
+		if (is_runnable || is_over(core)) {
+			core->engine->ops->wait(core->engine, 0);
+			point_ns = charge(core, &stats->time_kernel_ns, point_ns);
+		} else {
+			idle(core);
+			point_ns = core->now_ns;
+		}
+		zok__count(&stats->loops, 1);
+		zok__count(&stats->time_total_ns, point_ns - began_ns);
+		began_ns = point_ns;
+	}
+}

@@ -1,0 +1,67 @@
+/*
+ * How work comes to a core from outside: a mailbox from each other core, an inbox from plain threads.
+ *
+ * A message lies in its sender's memory until it was run, so sending allocates nothing and cannot fail: where a mailbox is full the message
+ * waits in the sender's own list and is pushed at a later turn of its loop. Two cores that fill each other's mailboxes therefore never wait
+ * for one another: each goes on taking.
+ *
+ * Parking and waking. A core that is about to sleep says so, then looks again; a sender pushes, then looks whether the core sleeps. Each has a
+ * full fence between its two steps, so at least one of them sees the other (Dekker): no message is left to a core that sleeps.
+ *
+ *	core                          sender
+ *	is_parked = true              push message
+ *	fence                         fence
+ *	mail empty? then sleep        is_parked? then engine->wake()
+ *
+ * Several senders may see the core parked and wake it more than once; the engine's wake is idempotent while it is pending.
+ */
+#ifndef CORE_MAILBOX_H
+#define CORE_MAILBOX_H
+
+#include "zokio/base.h"
+#include "zokio/mpsc.h"
+#include "zokio/spsc.h"
+
+struct zok_core;
+
+struct zok__message {
+	struct zok_mpsc_node node; /* the inbox's link, and that of the sender's list of messages that wait for room */
+	void (*run)(struct zok_core *core, struct zok__message *message); /* on the receiving core; may free the message */
+};
+
+enum { ZOK__MAILBOX_CAPACITY = 256 };
+
+ZOK_SPSC(zok__mailbox, struct zok__message *, ZOK__MAILBOX_CAPACITY);
+ZOK_MPSC(zok__inbox, struct zok__message, node);
+
+/* What waits on the sender's side for room in another core's mailbox: the sender's own, first in, first out. */
+struct zok__outbox {
+	struct zok_mpsc_node *first, *last;
+};
+
+struct zok__mail {
+	struct zok__mailbox *boxes;   /* one from each core, by its index; the receiver allocates them */
+	struct zok__outbox *outboxes; /* one to each core */
+	unsigned core_count;
+	unsigned waiting_count; /* messages in all outboxes */
+	struct zok__inbox inbox;
+	_Alignas(ZOK_FALSE_SHARING) bool is_parked; /* atomic, see above */
+};
+
+int zok__mail_init(struct zok__mail *mail, unsigned core_count);
+void zok__mail_finish(struct zok__mail *mail);
+
+/* From one core to another, on the sender's core. A core may send to itself. */
+void zok__mail_send(struct zok_core *from, struct zok_core *to, struct zok__message *message);
+
+/* From any thread. The core must stay open until the message has been run. */
+void zok__mail_post(struct zok_core *to, struct zok__message *message);
+
+/* Runs what has come and pushes what waits. Returns whether anything was run. On the core. */
+bool zok__mail_take(struct zok_core *core);
+
+/* Before sleeping: false if there is mail after all. After true the core may sleep and calls unpark. */
+bool zok__mail_park(struct zok_core *core);
+void zok__mail_unpark(struct zok_core *core);
+
+#endif

@@ -1,0 +1,153 @@
+/*
+ * Which task runs next.
+ *
+ * Latency tasks run first, always. Normal and bulk tasks share what is left: each class is charged for the time that its slices took, divided
+ * by its share, and the class that was charged less runs next (stride scheduling: Waldspurger and Weihl, 1995). A class that wakes after a
+ * pause starts level with the other, so that it cannot save up time.
+ *
+ * A slice is a number of tasks of one class. The number is learned from how long the last ones took, so that a slice lasts about a quarter of
+ * the budget: tasks of 20 ns are not charged one clock reading each, and tasks of a millisecond come one to a slice.
+ */
+#include "core/core.h"
+#include "core/tick.h"
+
+/* The most tasks between two readings of the clock, at some ten nanoseconds each: tasks that suddenly take long are noticed after so many. */
+enum { QUANTUM_MAX = 32 };
+
+bool zok__sched_is_runnable(const struct zok_core *core)
+{
+	return core->runq[ZOK_CLASS_LATENCY].head || core->runq[ZOK_CLASS_NORMAL].head || core->runq[ZOK_CLASS_BULK].head;
+}
+
+static enum zok_class pick_class(const struct zok_core *core)
+{
+	if (core->runq[ZOK_CLASS_LATENCY].head)
+		return ZOK_CLASS_LATENCY;
+	if (!core->runq[ZOK_CLASS_BULK].head)
+		return core->runq[ZOK_CLASS_NORMAL].head ? ZOK_CLASS_NORMAL : ZOK_CLASS_INHERIT;
+	if (!core->runq[ZOK_CLASS_NORMAL].head)
+		return ZOK_CLASS_BULK;
+	return core->pace[ZOK_CLASS_NORMAL].used_ns <= core->pace[ZOK_CLASS_BULK].used_ns ? ZOK_CLASS_NORMAL : ZOK_CLASS_BULK;
+}
+
+static void run_stackless(struct zok_core *core, struct zok_task *task)
+{
+	int result;
+
+	core->current = task;
+	task->state = ZOK__TASK_RUNNING;
+	result = task->resume(task);
+	core->current = NULL;
+	if (result != ZOK_PENDING) {
+		zok__task_end(core, task, result);
+	} else if (task->state == ZOK__TASK_NOTIFIED) {
+		task->state = ZOK__TASK_RUNNABLE;
+		zok__runq_push(&core->runq[task->task_class], task);
+	} else {
+		task->state = ZOK__TASK_SUSPENDED;
+	}
+}
+
+static void run_task(struct zok_core *core, struct zok_task *task)
+{
+	if (task->flags & ZOK__TASK_IS_FIBER) {
+		core->current = task;
+		task->state = ZOK__TASK_RUNNING;
+		task->resume(task);
+	} else {
+		run_stackless(core, task);
+	}
+}
+
+/* A quarter of the budget's worth of tasks, moving half of the way at a time. */
+static void learn_quantum(struct zok__pace *pace, uint64_t ran_ns, uint32_t ran_count, uint64_t budget_ns)
+{
+	uint64_t fits = ran_count * (budget_ns / 4) / (ran_ns ? ran_ns : 1);
+	uint64_t quantum = (pace->quantum + (fits < QUANTUM_MAX ? fits : QUANTUM_MAX) + 1) / 2;
+
+	pace->quantum = quantum ? (uint32_t)quantum : 1;
+}
+
+/* A class that had nothing to do is level with the one that had. */
+static void level(struct zok_core *core, enum zok_class task_class)
+{
+	enum zok_class other = task_class == ZOK_CLASS_NORMAL ? ZOK_CLASS_BULK : ZOK_CLASS_NORMAL;
+
+	if (!core->runq[other].head && core->pace[other].used_ns < core->pace[task_class].used_ns)
+		core->pace[other].used_ns = core->pace[task_class].used_ns;
+}
+
+/* How many tasks ran in the slice that is over, also those that fibers switched to among themselves. */
+static uint32_t count_ran(const struct zok_core *core, uint32_t quantum)
+{
+	int32_t left = core->slice_left;
+
+	return quantum - (uint32_t)(left < 0 ? left + ZOK__SLICE_PREEMPTED : left);
+}
+
+static void run_slice(struct zok_core *core, enum zok_class task_class)
+{
+	struct zok__pace *pace = &core->pace[task_class];
+	struct zok__runq *queue = &core->runq[task_class];
+	uint64_t began_ns = core->now_ns, ran_ns;
+	uint32_t quantum = pace->quantum, ran_count;
+
+	core->slice_class = task_class;
+	core->slice_left = (int32_t)quantum;
+	core->slice_end_ns = began_ns + core->options.budget_ns;
+	core->tick_seen = zok__tick_seen();
+	while (core->slice_left > 0 && queue->head) {
+		core->slice_left--;
+		run_task(core, zok__runq_take(queue));
+	}
+	ran_count = count_ran(core, quantum);
+	core->slice_class = ZOK_CLASS_INHERIT;
+	core->slice_left = 0;
+	core->now_ns = zok__clock_now_ns(&core->clock);
+	ran_ns = core->now_ns - began_ns;
+	pace->used_ns += ran_ns * pace->weight;
+	learn_quantum(pace, ran_ns, ran_count, core->options.budget_ns);
+	level(core, task_class);
+	zok__count(&core->counters.stats.tasks_polled, ran_count);
+	if (ZOK_UNLIKELY(ran_ns > 2 * core->options.budget_ns))
+		zok__count(&core->counters.stats.budget_overruns, 1);
+}
+
+bool zok__sched_run(struct zok_core *core)
+{
+	uint64_t until_ns = core->now_ns + core->options.budget_ns / 4;
+	enum zok_class task_class;
+
+	while ((task_class = pick_class(core)) != ZOK_CLASS_INHERIT) {
+		run_slice(core, task_class);
+		if (core->now_ns >= until_ns)
+			return zok__sched_is_runnable(core);
+	}
+	return false;
+}
+
+/* The tick has moved since the slice began, or does not run: the clock decides. */
+static bool is_due_slow(struct zok_core *core)
+{
+	zok__tick_wanted();
+	core->tick_seen = zok__tick_seen();
+	return zok__clock_now_ns(&core->clock) >= core->slice_end_ns;
+}
+
+static inline bool is_due(struct zok_core *core)
+{
+	return ZOK_UNLIKELY(zok__tick_count() != core->tick_seen) && is_due_slow(core);
+}
+
+bool zok_is_due(void)
+{
+	return is_due(zok__core());
+}
+
+bool zok_yield_if_due(void)
+{
+	if (ZOK_LIKELY(!is_due(zok__core())))
+		return false;
+	zok_yield();
+	return true;
+}
