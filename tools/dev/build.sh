@@ -3,7 +3,7 @@
 
 command_build() {
     (($# == 0)) || misuse "takes no argument, not '$1'"
-    need_packages build test
+    need_packages build
     build_release
     say "done: library and tools in build/, examples in build/examples/"
 }
