@@ -14,7 +14,7 @@
  *    frame pointer in a register that the switch destroys.
  * 5. The red zone needs no care. The switch stores nothing on the stack, and signals arrive on the stack that is current, below its red zone.
  * 6. Shadow stacks (CET SHSTK, GCS) are not switched: a process that enables them must not run fibers. Landing pads (IBT, BTI) are there.
- * 7. A context is moved by no one while it is suspended, but it may be copied: it holds no address of itself (ucontext: it may not).
+ * 7. A context is neither moved nor copied from its initialization to its end: ucontext(3) keeps its address.
  */
 #ifndef ZOK_CORE_CONTEXT_H
 #define ZOK_CORE_CONTEXT_H

@@ -13,7 +13,7 @@ struct zok__context {
 
 void zok__context_init(struct zok__context *context, void *stack_base, size_t stack_size, void (*entry)(void *arg), void *arg);
 
-/* Out of line within one call: the calls' own return keeps what the ABI says. It fails only where a context was never initialized. */
+/* swapcontext(3) is a call like any other, so the compiler needs to be told nothing. It cannot fail on a context that was initialized. */
 static inline void zok__context_switch(struct zok__context *from, struct zok__context *to)
 {
 	if (swapcontext(&from->state, &to->state) != 0)
