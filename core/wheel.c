@@ -4,8 +4,6 @@
 
 enum {
 	GROUP_BITS = ZOK__WHEEL_GROUP_BITS,
-	SLOTS = ZOK__WHEEL_SLOTS,
-	LEVELS = ZOK__WHEEL_LEVELS,
 	/*
 	 * How far zok__wheel_next_ns() searches a slot. A search is a chain of dependent loads, some microseconds if none is cached, and a core
 	 * that is about to wait must not pay more than that for a better answer: an early one costs it one empty wait.
@@ -29,45 +27,53 @@ static uint64_t tick_of(uint64_t deadline_ns)
 	return (deadline_ns + ZOK__WHEEL_TICK_NS - 1) >> ZOK__WHEEL_TICK_SHIFT;
 }
 
-/* Where a tick lies, as seen from the wheel's. */
-struct place {
-	unsigned level, index;
-};
-
 /*
- * The place of a tick after the wheel's own. It stays true while the wheel's time moves on, up to the moment when that reaches the slot and
+ * The slot of a tick after the wheel's own. It stays true while the wheel's time moves on, up to the moment when that reaches the slot and
  * empties it: until then the highest group in which the two differ is the same. So a cancel finds the slot without having stored it.
  */
-static struct place place_of(const struct zok__wheel *wheel, uint64_t tick)
+static unsigned slot_of(const struct zok__wheel *wheel, uint64_t tick)
 {
 	unsigned level;
 
 	assert(tick > wheel->tick);
 	level = (63 - (unsigned)__builtin_clzll(wheel->tick ^ tick)) / GROUP_BITS;
-	return (struct place){.level = level, .index = tick >> level * GROUP_BITS & (SLOTS - 1)};
+	return level << GROUP_BITS | (tick >> level * GROUP_BITS & ((1u << GROUP_BITS) - 1));
 }
 
-static uint64_t start_of(const struct zok__wheel *wheel, struct place place)
+static unsigned level_of(unsigned slot)
 {
-	unsigned shift = place.level * GROUP_BITS;
-
-	return (wheel->tick >> shift >> GROUP_BITS << GROUP_BITS | place.index) << shift;
+	return slot >> GROUP_BITS;
 }
 
-/* The occupied slot that expires first. Not to be asked of empty levels. */
-static struct place first_place(const struct zok__wheel *wheel)
+/* The first tick of a slot. */
+static uint64_t start_of(const struct zok__wheel *wheel, unsigned slot)
 {
-	unsigned level = (unsigned)__builtin_ctzll(wheel->levels);
+	unsigned shift = level_of(slot) * GROUP_BITS;
+	uint64_t index = slot & ((1u << GROUP_BITS) - 1);
 
-	return (struct place){.level = level, .index = (unsigned)__builtin_ctzll(wheel->occupied[level])};
+	return (wheel->tick >> shift >> GROUP_BITS << GROUP_BITS | index) << shift;
 }
 
-static void mark_empty(struct zok__wheel *wheel, struct place place)
+/* The occupied slot that expires first. Not to be asked where none is. */
+static unsigned first_slot(const struct zok__wheel *wheel)
 {
-	wheel->slots[place.level][place.index].earliest_ns = ZOK_NEVER;
-	wheel->occupied[place.level] &= ~(UINT64_C(1) << place.index);
-	if (wheel->occupied[place.level] == 0)
-		wheel->levels &= ~(UINT64_C(1) << place.level);
+	unsigned word = (unsigned)__builtin_ctzll(wheel->words);
+
+	return word * 64 + (unsigned)__builtin_ctzll(wheel->occupied[word]);
+}
+
+static void mark_occupied(struct zok__wheel *wheel, unsigned slot)
+{
+	wheel->occupied[slot / 64] |= UINT64_C(1) << slot % 64;
+	wheel->words |= UINT64_C(1) << slot / 64;
+}
+
+static void mark_empty(struct zok__wheel *wheel, unsigned slot)
+{
+	wheel->slots[slot].earliest_ns = ZOK_NEVER;
+	wheel->occupied[slot / 64] &= ~(UINT64_C(1) << slot % 64);
+	if (wheel->occupied[slot / 64] == 0)
+		wheel->words &= ~(UINT64_C(1) << slot / 64);
 }
 
 /* Files an entry by its deadline. What its links held before does not matter. */
@@ -75,17 +81,16 @@ static void file(struct zok__wheel *wheel, struct zok_timer_entry *entry)
 {
 	uint64_t tick = tick_of(entry->deadline_ns);
 	struct zok__wheel_slot *slot;
-	struct place place;
+	unsigned index;
 
 	if (tick <= wheel->tick) {
 		zok_list_push_back(&wheel->due, &entry->link);
 		return;
 	}
-	place = place_of(wheel, tick);
-	slot = &wheel->slots[place.level][place.index];
+	index = slot_of(wheel, tick);
+	slot = &wheel->slots[index];
 	zok_list_push_back(&slot->entries, &entry->link);
-	wheel->occupied[place.level] |= UINT64_C(1) << place.index;
-	wheel->levels |= UINT64_C(1) << place.level;
+	mark_occupied(wheel, index);
 	if (entry->deadline_ns < slot->earliest_ns) {
 		slot->earliest_ns = entry->deadline_ns;
 		slot->is_stale = false;
@@ -96,16 +101,13 @@ void zok__wheel_init(struct zok__wheel *wheel, uint64_t now_ns)
 {
 	wheel->now_ns = now_ns;
 	wheel->tick = now_ns >> ZOK__WHEEL_TICK_SHIFT;
-	wheel->levels = 0;
+	wheel->words = 0;
 	zok_list_init(&wheel->due);
-	for (unsigned level = 0; level < LEVELS; level++) {
-		wheel->occupied[level] = 0;
-		for (unsigned index = 0; index < SLOTS; index++) {
-			struct zok__wheel_slot *slot = &wheel->slots[level][index];
-
-			*slot = (struct zok__wheel_slot){.earliest_ns = ZOK_NEVER};
-			zok_list_init(&slot->entries);
-		}
+	for (unsigned word = 0; word < ZOK__WHEEL_WORDS; word++)
+		wheel->occupied[word] = 0;
+	for (unsigned slot = 0; slot < ZOK__WHEEL_SLOTS; slot++) {
+		wheel->slots[slot] = (struct zok__wheel_slot){.earliest_ns = ZOK_NEVER};
+		zok_list_init(&wheel->slots[slot].entries);
 	}
 }
 
@@ -123,11 +125,11 @@ void zok__wheel_insert(struct zok__wheel *wheel, struct zok_timer_entry *entry, 
 /* What the slot of a cancelled entry must learn from it. */
 static void note_cancelled(struct zok__wheel *wheel, uint64_t deadline_ns, uint64_t tick)
 {
-	struct place place = place_of(wheel, tick);
-	struct zok__wheel_slot *slot = &wheel->slots[place.level][place.index];
+	unsigned index = slot_of(wheel, tick);
+	struct zok__wheel_slot *slot = &wheel->slots[index];
 
 	if (zok_list_is_empty(&slot->entries))
-		mark_empty(wheel, place);
+		mark_empty(wheel, index);
 	else if (deadline_ns == slot->earliest_ns)
 		slot->is_stale = true;
 }
@@ -165,16 +167,16 @@ static void find_earliest(struct zok__wheel_slot *slot)
 uint64_t zok__wheel_next_ns(struct zok__wheel *wheel)
 {
 	struct zok__wheel_slot *slot;
-	struct place place;
+	unsigned index;
 
 	if (!zok_list_is_empty(&wheel->due))
 		return wheel->now_ns;
-	if (wheel->levels == 0)
+	if (wheel->words == 0)
 		return ZOK_NEVER;
-	place = first_place(wheel);
-	slot = &wheel->slots[place.level][place.index];
+	index = first_slot(wheel);
+	slot = &wheel->slots[index];
 	/* A slot of level 0 is one tick: whichever deadline it remembers says the same. */
-	if (slot->is_stale && place.level > 0)
+	if (slot->is_stale && level_of(index) > 0)
 		find_earliest(slot);
 	return tick_of(slot->earliest_ns) << ZOK__WHEEL_TICK_SHIFT;
 }
@@ -194,14 +196,14 @@ static void cascade(struct zok__wheel *wheel, struct zok_list *entries)
 }
 
 /* Moves the time to the start of the first occupied slot and empties it. */
-static void enter(struct zok__wheel *wheel, struct place place, uint64_t start)
+static void enter(struct zok__wheel *wheel, unsigned slot, uint64_t start)
 {
-	struct zok_list *entries = &wheel->slots[place.level][place.index].entries;
+	struct zok_list *entries = &wheel->slots[slot].entries;
 
 	assert(start > wheel->tick);
 	wheel->tick = start;
-	mark_empty(wheel, place);
-	if (place.level == 0)
+	mark_empty(wheel, slot);
+	if (level_of(slot) == 0)
 		zok_list_splice(&wheel->due, entries);
 	else
 		cascade(wheel, entries);
@@ -213,13 +215,13 @@ void zok__wheel_expire(struct zok__wheel *wheel, uint64_t now_ns, struct zok_lis
 
 	if (now_ns > wheel->now_ns)
 		wheel->now_ns = now_ns;
-	while (wheel->levels != 0) {
-		struct place place = first_place(wheel);
-		uint64_t start = start_of(wheel, place);
+	while (wheel->words != 0) {
+		unsigned slot = first_slot(wheel);
+		uint64_t start = start_of(wheel, slot);
 
 		if (start > now_tick)
 			break;
-		enter(wheel, place, start);
+		enter(wheel, slot, start);
 	}
 	if (now_tick > wheel->tick)
 		wheel->tick = now_tick;

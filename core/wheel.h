@@ -5,8 +5,8 @@
  * (plus what passes until the core calls zok__wheel_expire()). The wheel never reads a clock: its owner hands in the time, which must not
  * go backwards; an earlier time than the last is taken as the last.
  *
- * Structure. A radix trie of 64-way levels, keyed by the tick as seen from the wheel's present tick: an entry lies on the level of the
- * highest group of 6 bits in which the two differ, in the slot that this group of its own tick names. So all of level n expires before
+ * Structure. A radix trie of 256-way levels, keyed by the tick as seen from the wheel's present tick: an entry lies on the level of the
+ * highest group of 8 bits in which the two differ, in the slot that this group of its own tick names. So all of level n expires before
  * anything on level n + 1, slots of a level expire in their order, and the first occupied slot, two bit scans away, holds the earliest.
  * When time reaches a slot above level 0 its entries are placed anew, lower down: at most once a level in the life of an entry. This is the
  * hashed hierarchical wheel of Varghese and Lauck (SOSP 1987, scheme 7) with the placement of a radix heap (Ahuja et al., JACM 1990).
@@ -20,9 +20,10 @@
 
 enum {
 	ZOK__WHEEL_TICK_SHIFT = 10,
-	ZOK__WHEEL_GROUP_BITS = 6,
-	ZOK__WHEEL_SLOTS = 1 << ZOK__WHEEL_GROUP_BITS,
-	ZOK__WHEEL_LEVELS = (64 - ZOK__WHEEL_TICK_SHIFT) / ZOK__WHEEL_GROUP_BITS,
+	ZOK__WHEEL_GROUP_BITS = 8,
+	ZOK__WHEEL_LEVELS = (64 - ZOK__WHEEL_TICK_SHIFT + ZOK__WHEEL_GROUP_BITS - 1) / ZOK__WHEEL_GROUP_BITS,
+	ZOK__WHEEL_SLOTS = ZOK__WHEEL_LEVELS << ZOK__WHEEL_GROUP_BITS,
+	ZOK__WHEEL_WORDS = ZOK__WHEEL_SLOTS / 64,
 };
 
 /* The longest that a timer that is due can wait for its tick. */
@@ -35,15 +36,15 @@ struct zok__wheel_slot {
 };
 
 struct zok__wheel {
-	uint64_t now_ns;		      /* the latest time handed in */
-	uint64_t tick;			      /* what was due up to and at this tick has left the slots */
-	uint64_t levels;		      /* a bit for each level on which a slot is occupied */
-	uint64_t occupied[ZOK__WHEEL_LEVELS]; /* a bit for each slot that is not empty */
-	struct zok_list due;		      /* what was inserted with a deadline already past */
-	struct zok__wheel_slot slots[ZOK__WHEEL_LEVELS][ZOK__WHEEL_SLOTS];
+	uint64_t now_ns;				/* the latest time handed in */
+	uint64_t tick;					/* what was due up to and at this tick has left the slots */
+	uint64_t words;					/* a bit for each word of `occupied` that is not 0 */
+	uint64_t occupied[ZOK__WHEEL_WORDS];		/* a bit for each slot that is not empty */
+	struct zok_list due;				/* what was inserted with a deadline already past */
+	struct zok__wheel_slot slots[ZOK__WHEEL_SLOTS]; /* level by level, the lowest first: in the order in which they expire */
 };
 
-_Static_assert((64 - ZOK__WHEEL_TICK_SHIFT) % ZOK__WHEEL_GROUP_BITS == 0, "the levels cover every nanosecond of 64 bits");
+_Static_assert(ZOK__WHEEL_WORDS <= 64, "one word tells of all others");
 _Static_assert(sizeof(struct zok__wheel_slot) == 32, "an insert touches one line of the wheel, and two slots share it");
 
 /* Makes the wheel empty and sets it to the time `now_ns`. The wheel must not move in memory afterwards. */
