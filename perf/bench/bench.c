@@ -124,7 +124,10 @@ static void print_json(const struct bench_question *question, const struct bench
 			printf("%s%.4f", r ? "," : "", figures[c][r]);
 		printf("]}");
 	}
-	printf("]}\n");
+	printf("]");
+	if (find_case(cases, case_count, question->subject) >= 0 && find_case(cases, case_count, question->against) >= 0)
+		printf(",\"subject\":\"%s\",\"against\":\"%s\"", question->subject, question->against);
+	printf("}\n");
 	fflush(stdout);
 }
 

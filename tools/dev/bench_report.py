@@ -35,6 +35,9 @@ def print_text(path):
         for case in question["cases"]:
             middle, low, high = ratio(case, first)
             print(f"  {case['name']:28} {case['median']:10.2f} {case['min']:10.2f} {case['max']:10.2f}   {middle:.2f} ({low:.2f} to {high:.2f})")
+        if "subject" in question:
+            above, below = (next(case for case in question["cases"] if case["name"] == question[key]) for key in ("subject", "against"))
+            print("  {} / {}: {:.3f} ({:.3f} to {:.3f})".format(above["name"], below["name"], *ratio(above, below)))
 
 
 def machine():
