@@ -9,6 +9,7 @@ import exports
 import layering
 import links
 import registered
+import seam
 import size
 import text
 from tree import Tree
@@ -16,6 +17,7 @@ from tree import Tree
 CHECKS = {
     "layering": layering.check,
     "registered": registered.check,
+    "seam": seam.check,
     "size": size.check,
     "text": text.check,
     "links": links.check,

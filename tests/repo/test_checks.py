@@ -130,6 +130,17 @@ class Checks(unittest.TestCase):
         self.assert_finds("registered", "include/zokio/two.h:1: is not installed")
         self.assert_finds("registered", "include/zokio/two.h:1: zokio.h, which is the whole API, does not include it")
 
+    def test_seam_finds_a_clock_a_sleep_and_a_function_without_a_size(self):
+        self.write("core/two.h", "/* time() */\nint a = clock_gettime(0, 0);\nint b = entry->time(0), c = lifetime(0);\n")
+        self.write("core/clock.c", "int a = clock_gettime(0, 0);\n")
+        self.write("perf/two.h", "int a = usleep(1);\nint b = sprintf(0, 0);\n")
+        found = self.found("seam")
+        self.assertIn("core/two.h:2: clock_gettime() is called by core/clock.c", found)
+        self.assertIn("perf/two.h:2: sprintf()", found)
+        self.assertEqual(len(found.splitlines()), 2)
+        self.write("core/two.h", "int a = usleep(1);\n")
+        self.assert_finds("seam", "core/two.h:1: usleep() is called by nothing in the library")
+
     def test_size_finds_a_long_function(self):
         self.write("core/one.c", "int zok_one(int a,\n\t    int b)\n{\n" + "\ta++;\n" * 61 + "}\n")
         self.assert_finds("size", "core/one.c:3: zok_one() has 61 lines, of at most 60")

@@ -40,7 +40,7 @@ lint_cppcheck() {
         --library=posix -I include -I . -D__GNUC__=12 -D__x86_64__ -D__linux__
 }
 
-# Layering, registrations, sizes, text, links, comments, formatting, shell scripts, headers: tests/repo/ has one file each.
+# Layering, seam, registrations, sizes, text, links, comments, formatting, shell scripts, headers: tests/repo/ has one file each.
 lint_repository() { python3 -B tests/repo/check.py all; }
 
 # What is our own product; tests are judged by running them.
