@@ -30,7 +30,7 @@ OWNED_HEADERS = {
     "hwloc": ["numa"],
     "numa.h": ["numa"],
     "numaif.h": ["numa"],
-    "sys/epoll.h": ["poll"],
+    "sys/epoll.h": ["poll", "perf"],
     "sys/event.h": ["poll"],
     "rte_": ["dpdk"],
     "valgrind/": ["core"],
