@@ -107,7 +107,7 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 	core->now_ns = zok__clock_now_ns(&core->clock);
 	core->spin_ns = core->options.spin_ns_max;
 	zok__wheel_init(&core->wheel, core->now_ns);
-	zok__scope_init_root(core);
+	zok__scope_init_roots(core);
 	zok__sanitizer_thread_init(&core->loop_sanitizer);
 	return 0;
 }

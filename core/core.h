@@ -112,6 +112,7 @@ struct zok_core {
 	struct zok__wheel wheel;
 	struct zok__bufs bufs;
 	struct zok_scope root;
+	struct zok_scope service; /* the runtime's own fibers: not cancelled with the root, but waited for */
 	uint64_t now_ns;  /* as of the last turn of the loop */
 	uint64_t spin_ns; /* adaptive: how long it spins, as learned */
 	bool is_stopping;
@@ -169,7 +170,8 @@ static inline struct zok__fiber *zok__fiber_of(struct zok_task *task)
 
 /* ---- scope.c ---- */
 
-void zok__scope_init_root(struct zok_core *core);
+/* The two scopes without a host. */
+void zok__scope_init_roots(struct zok_core *core);
 void zok__scope_cancel(struct zok_scope *scope, int code);
 void zok__scope_deadline_passed(struct zok_scope *scope);
 

@@ -89,7 +89,7 @@ static void idle(struct zok_core *core)
 
 static bool is_over(const struct zok_core *core)
 {
-	return core->is_stopping && core->root.live_count == 0 && !zok__sched_is_runnable(core);
+	return core->is_stopping && core->root.live_count == 0 && core->service.live_count == 0 && !zok__sched_is_runnable(core);
 }
 
 void zok__loop_run(struct zok_core *core)

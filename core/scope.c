@@ -61,8 +61,9 @@ static void scope_init(struct zok_scope *scope, struct zok_core *core, const str
 	scope->joined.is_shielded = true;
 }
 
-void zok__scope_init_root(struct zok_core *core)
+void zok__scope_init_roots(struct zok_core *core)
 {
+	scope_init(&core->service, core, &(struct zok_scope_options){.name = "service"});
 	scope_init(&core->root, core, &(struct zok_scope_options){.name = "root"});
 }
 

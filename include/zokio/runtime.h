@@ -1,0 +1,99 @@
+/*
+ * Starting and stopping: one scheduler a core, each pinned, each with its engine.
+ *
+ * Most programs are one call: zok_run(&options, main_fn, arg). Programs that live in a host of their own use create, start, stop, destroy.
+ * One runtime a process at a time.
+ */
+#ifndef ZOKIO_RUNTIME_H
+#define ZOKIO_RUNTIME_H
+
+#include "zokio/base.h"
+#include "zokio/memory.h"
+#include "zokio/stats.h"
+#include "zokio/task.h"
+
+ZOK_BEGIN_DECLS
+
+struct zok_runtime;
+
+/* Zero everywhere is the good default. Text options are read during the call only. */
+struct zok_options {
+	const char *cores;  /* which processors, one scheduler each: "0", "0,2-3", "node:0", "all". NULL: the first one allowed */
+	const char *engine; /* "uring", "epoll"; NULL or "auto": $ZOK_ENGINE if set, else uring, and epoll where io_uring is not to be had */
+	const char *mode;   /* how a core waits: "park" (default), "adaptive", "spin", "sqpoll" */
+
+	uint64_t budget_ns;	  /* a slice: after so long a task is due to yield. 0: 500 µs */
+	uint64_t spin_ns_max;	  /* adaptive: never spins longer than this before it parks. 0: 50 µs */
+	uint64_t grace_ns;	  /* between the cancel by SIGINT/SIGTERM and giving up. 0: 5 s */
+	unsigned share_normal;	  /* parts of the core for normal, 0: 4 … */
+	unsigned share_bulk;	  /* … and for bulk, 0: 1 */
+	size_t stack_size;	  /* of a fiber that does not say, in bytes. 0: 64 KiB */
+	uint32_t receive_buffers; /* a core's pool: how many (a power of two; 0: 1,024) … */
+	uint32_t receive_buffer_size; /* … of how many bytes (0: 4,096) */
+	uint32_t sq_entries;	  /* submission queue; 0: the engine's default */
+	uint32_t cq_entries;
+	unsigned blocking_threads_max; /* 0: 64 */
+	bool keep_signals;	  /* SIGINT and SIGTERM are left to the program */
+	const struct zok_allocator *allocator; /* NULL: malloc */
+};
+
+/*
+ * Creates a runtime, runs main_fn(arg) in a fiber of the root scope on the first core, joins everything, and destroys it. Returns main_fn's
+ * result, or a negative errno where nothing was started:
+ *   -EINVAL  an option is wrong; one line in the log says which and what it would accept (programs exit with 2)
+ *   -EBUSY   a runtime runs already
+ *   -ENOSYS, -EPERM  the engine that was asked for by name is not to be had here
+ *   -ENOMEM, -EMFILE, …  a resource ran out
+ * SIGINT and SIGTERM cancel the root scope; awaits then end with -ECANCELED and main_fn is expected to return. When grace_ns have passed, or
+ * at a second signal, the process says what was still alive and exits with 128 + the signal. Blocks the calling thread, which becomes the
+ * first core.
+ */
+ZOK_API int zok_run(const struct zok_options *options, int (*main_fn)(void *arg), void *arg);
+
+/* Checks the options and claims what is needed, but runs nothing. Any thread. Errors as zok_run(). */
+ZOK_API int zok_runtime_create(struct zok_runtime **runtime, const struct zok_options *options);
+
+/* Starts every core on a thread of its own and main_fn in the root scope of the first. Any thread. -EALREADY; -EAGAIN: no thread. */
+ZOK_API int zok_runtime_start(struct zok_runtime *runtime, int (*main_fn)(void *arg), void *arg);
+
+/* Cancels the root scope. Any thread, also a signal handler. Does not wait. */
+ZOK_API void zok_runtime_cancel(struct zok_runtime *runtime);
+
+/* Waits until main_fn has returned and all cores have ended; returns main_fn's result. Not on a core. -EINVAL: not started. */
+ZOK_API int zok_runtime_stop(struct zok_runtime *runtime);
+
+/* Not while it runs. NULL is fine. */
+ZOK_API void zok_runtime_destroy(struct zok_runtime *runtime);
+
+/* Cores of the running runtime. Any thread; 0 if none runs. */
+ZOK_API unsigned zok_core_count(void);
+
+/*
+ * Runs fn(arg) in a fiber on core `core` as a child of `scope` (NULL: the current one): a cancel reaches it there, its error comes back as the
+ * scope's. -EINVAL: no such core; -ENOMEM; -ENOBUFS: the mailbox is full and cannot be waited for (outside of a fiber).
+ */
+ZOK_API int zok_spawn_on(unsigned core, struct zok_scope *scope, int (*fn)(void *arg), void *arg, const struct zok_spawn_options *options);
+
+/* Runs fn(arg) in a fiber on core `core` and suspends until it has ended; returns its result, or what zok_spawn_on() would return. */
+ZOK_API int zok_call_on(unsigned core, int (*fn)(void *arg), void *arg);
+
+/*
+ * Runs fn(arg) on a thread of the blocking pool, which grows with its queue and shrinks when idle; suspends until it has ended and returns its
+ * result. fn may block; it runs outside of every core and must not call functions that need one. Once it has begun it cannot be cancelled:
+ * the await is then shielded. -ENOMEM, -EAGAIN: no thread; -ECANCELED: cancelled before it had begun.
+ */
+ZOK_API ssize_t zok_blocking(ssize_t (*fn)(void *arg), void *arg);
+
+/* A snapshot of core `index` of the running runtime. Any thread. -ENOENT: no such core; -EINVAL: no runtime runs. */
+ZOK_API int zok_stats(unsigned index, struct zok_core_stats *stats);
+
+/* One line per feature of the running engine, as found on a live ring: what is active and why not. Any thread. Returns the length as snprintf(). */
+ZOK_API int zok_engine_report(char *text, size_t size);
+
+/* Library version: 0xMMmmpp, and as text. */
+ZOK_API uint32_t zok_version(void);
+ZOK_API const char *zok_version_text(void);
+
+ZOK_END_DECLS
+
+#endif

@@ -1,0 +1,184 @@
+/*
+ * The blocking pool: threads for what would stop a core. It grows by a thread whenever a job finds nobody idle, up to its maximum, and a
+ * thread that has had nothing to do for a while ends.
+ *
+ * A job lies in its fiber's stack. It is queued, begun or done; only a queued one can be taken back by a cancel. Its end is posted to the
+ * fiber's core as a message.
+ */
+#include "runtime/runtime.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <time.h>
+
+enum { IDLE_S = 2 };
+
+struct job {
+	struct zok_future future;
+	struct zok__message message;
+	struct zok_core *core;
+	ssize_t (*fn)(void *arg);
+	void *arg;
+	ssize_t result;
+	struct zok_list link; /* in the queue; linked while it is only queued. Under the lock */
+};
+
+static struct {
+	pthread_mutex_t lock;
+	pthread_cond_t work;	/* a job, or the end */
+	pthread_cond_t nobody;	/* the last thread has ended */
+	struct zok_list queue;
+	unsigned queued_count, thread_count, idle_count, threads_max;
+	bool is_ending;
+	cpu_set_t affinity;
+} pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .nobody = PTHREAD_COND_INITIALIZER};
+
+/* ---- The threads ---- */
+
+/* Waits for a job under the lock. NULL: the thread is to end. */
+static struct job *next_job(void)
+{
+	struct timespec until;
+	struct zok_list *link;
+	int rc = 0;
+
+	clock_gettime(CLOCK_REALTIME, &until);
+	until.tv_sec += IDLE_S;
+	pool.idle_count++;
+	while (zok_list_is_empty(&pool.queue) && !pool.is_ending && rc != ETIMEDOUT)
+		rc = pthread_cond_timedwait(&pool.work, &pool.lock, &until);
+	pool.idle_count--;
+	link = zok_list_pop_front(&pool.queue);
+	if (!link)
+		return NULL;
+	pool.queued_count--;
+	return ZOK_CONTAINER_OF(link, struct job, link);
+}
+
+static void *serve(void *arg)
+{
+	struct job *job;
+
+	pthread_mutex_lock(&pool.lock);
+	while ((job = next_job()) != NULL) {
+		pthread_mutex_unlock(&pool.lock);
+		job->result = job->fn(job->arg);
+		/* The job is the core's from here on. */
+		zok__mail_post(job->core, &job->message);
+		pthread_mutex_lock(&pool.lock);
+	}
+	if (--pool.thread_count == 0)
+		pthread_cond_signal(&pool.nobody);
+	pthread_mutex_unlock(&pool.lock);
+	return NULL;
+}
+
+/* One more thread, on the processors that the process had before its cores were pinned. Under the lock. */
+static int add_thread(void)
+{
+	pthread_attr_t attributes;
+	pthread_t thread;
+	int rc;
+
+	pthread_attr_init(&attributes);
+	pthread_attr_setdetachstate(&attributes, PTHREAD_CREATE_DETACHED);
+	pthread_attr_setaffinity_np(&attributes, sizeof pool.affinity, &pool.affinity);
+	rc = pthread_create(&thread, &attributes, serve, NULL);
+	pthread_attr_destroy(&attributes);
+	if (rc == 0) {
+		pool.thread_count++;
+		pthread_setname_np(thread, "zok-blocking");
+	}
+	return -rc;
+}
+
+/* ---- A job ---- */
+
+static void job_came_back(struct zok_core *core, struct zok__message *message)
+{
+	struct job *job = ZOK_CONTAINER_OF(message, struct job, message);
+
+	zok__count(&core->counters.stats.wakes_remote, 1);
+	zok_future_complete(&job->future, job->result);
+}
+
+/* Queues it. An error only where there is no thread at all that will come to it. */
+static int enqueue(struct job *job)
+{
+	int rc = 0;
+
+	pthread_mutex_lock(&pool.lock);
+	if (pool.queued_count >= pool.idle_count && pool.thread_count < pool.threads_max)
+		rc = add_thread();
+	if (pool.thread_count > 0) {
+		zok_list_push_back(&pool.queue, &job->link);
+		pool.queued_count++;
+		pthread_cond_signal(&pool.work);
+		rc = 0;
+	}
+	pthread_mutex_unlock(&pool.lock);
+	return rc;
+}
+
+static bool job_poll(struct zok_future *future)
+{
+	struct job *job = ZOK_CONTAINER_OF(future, struct job, future);
+	int rc;
+
+	if (future->state != ZOK_FUTURE_PREPARED)
+		return false;
+	future->state = ZOK_FUTURE_PENDING;
+	rc = enqueue(job);
+	if (rc == 0)
+		return false;
+	future->waker = NULL;
+	zok_future_complete(future, rc);
+	return true;
+}
+
+static void job_cancel(struct zok_future *future)
+{
+	struct job *job = ZOK_CONTAINER_OF(future, struct job, future);
+	bool was_queued;
+
+	pthread_mutex_lock(&pool.lock);
+	was_queued = zok_list_is_linked(&job->link);
+	if (was_queued) {
+		zok_list_remove(&job->link);
+		pool.queued_count--;
+	}
+	pthread_mutex_unlock(&pool.lock);
+	if (was_queued)
+		zok_future_complete(future, -ECANCELED);
+}
+
+static const struct zok_future_ops job_ops = {.poll = job_poll, .cancel = job_cancel};
+
+ssize_t zok_blocking(ssize_t (*fn)(void *arg), void *arg)
+{
+	struct job job = {.message.run = job_came_back, .core = zok__core(), .fn = fn, .arg = arg};
+
+	zok_future_prepare(&job.future, &job_ops);
+	return zok_await(&job.future);
+}
+
+/* ---- With the runtime ---- */
+
+void zok__blocking_start(unsigned threads_max, const cpu_set_t *affinity)
+{
+	zok_list_init(&pool.queue);
+	pool.queued_count = pool.idle_count = 0;
+	pool.threads_max = threads_max;
+	pool.affinity = *affinity;
+	pool.is_ending = false;
+}
+
+void zok__blocking_stop(void)
+{
+	pthread_mutex_lock(&pool.lock);
+	pool.is_ending = true;
+	pthread_cond_broadcast(&pool.work);
+	while (pool.thread_count > 0)
+		pthread_cond_wait(&pool.nobody, &pool.lock);
+	pthread_mutex_unlock(&pool.lock);
+}

@@ -1,0 +1,56 @@
+#include "runtime/engines.h"
+
+#include "zok_config.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* In the order of preference. */
+static const struct zok__engine_ops *const engines[] = {
+#if ZOK_HAVE_URING
+	&zok__engine_uring,
+#endif
+	&zok__engine_epoll,
+};
+
+enum { ENGINE_COUNT = sizeof engines / sizeof *engines };
+
+static int refuse(const char *source, const char *name, char *error, size_t error_size)
+{
+	int used = snprintf(error, error_size, "%s: %.40s: no such engine in this build; there are auto", source, name);
+
+	for (size_t i = 0; i < ENGINE_COUNT && used > 0 && (size_t)used < error_size; i++)
+		used += snprintf(error + used, error_size - (size_t)used, ", %s", engines[i]->name);
+	return -EINVAL;
+}
+
+static bool is_auto(const char *name)
+{
+	return !name || strcmp(name, "auto") == 0;
+}
+
+int zok__engines_choose(const char *name, const struct zok__engine_ops **engine, const struct zok__engine_ops **fallback, char *error,
+			size_t error_size)
+{
+	const char *source = "engine";
+
+	if (is_auto(name)) {
+		name = getenv("ZOK_ENGINE");
+		source = "ZOK_ENGINE";
+	}
+	if (is_auto(name) || *name == '\0') {
+		*engine = engines[0];
+		*fallback = ENGINE_COUNT > 1 ? engines[1] : NULL;
+		return 0;
+	}
+	for (size_t i = 0; i < ENGINE_COUNT; i++) {
+		if (strcmp(name, engines[i]->name) == 0) {
+			*engine = engines[i];
+			*fallback = NULL;
+			return 0;
+		}
+	}
+	return refuse(source, name, error, error_size);
+}

@@ -1,0 +1,146 @@
+#include "runtime/options.h"
+
+#include "runtime/engines.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum {
+	BUFFERS_DEFAULT = 1024,
+	BUFFER_SIZE_DEFAULT = 4096,
+	STACK_SIZE_DEFAULT = 65536,
+	SHARE_NORMAL_DEFAULT = 4,
+	SHARE_BULK_DEFAULT = 1,
+	SHARE_MAX = 1000,
+	BLOCKING_THREADS_DEFAULT = 64,
+	BLOCKING_THREADS_MAX = 4096,
+	QUEUE_ENTRIES_MAX = 32768,
+	SQPOLL_IDLE_MS = 50,
+};
+
+static const struct {
+	const char *name;
+	enum zok__mode mode;
+} modes[] = {
+	{"park", ZOK__MODE_PARK},
+	{"adaptive", ZOK__MODE_ADAPTIVE},
+	{"spin", ZOK__MODE_SPIN},
+	{"sqpoll", ZOK__MODE_SQPOLL},
+};
+
+static int read_mode(const char *text, enum zok__mode *mode, char *error, size_t error_size)
+{
+	for (size_t i = 0; i < sizeof modes / sizeof *modes; i++) {
+		if (strcmp(text ? text : "park", modes[i].name) == 0) {
+			*mode = modes[i].mode;
+			return 0;
+		}
+	}
+	snprintf(error, error_size, "mode: %.40s: no such mode; there are park, adaptive, spin, sqpoll", text);
+	return -EINVAL;
+}
+
+static bool is_power_of_two(uint64_t value)
+{
+	return value != 0 && (value & (value - 1)) == 0;
+}
+
+/* One number of the options: 0 gives the default; outside of [least, most] is refused. */
+static int read_number(const char *option, uint64_t given, uint64_t fallback, uint64_t least, uint64_t most, uint64_t *value, char *error,
+		       size_t error_size)
+{
+	*value = given ? given : fallback;
+	if (*value >= least && *value <= most)
+		return 0;
+	snprintf(error, error_size, "%s: %llu: must be from %llu to %llu", option, (unsigned long long)given, (unsigned long long)least,
+		 (unsigned long long)most);
+	return -EINVAL;
+}
+
+struct number {
+	const char *option;
+	uint64_t given, fallback, least, most;
+};
+
+static int read_numbers(struct zok__config *config, const struct zok_options *options, char *error, size_t error_size)
+{
+	const struct number numbers[] = {
+		{"budget_ns", options->budget_ns, 500 * ZOK_US, ZOK_US, ZOK_S},
+		{"spin_ns_max", options->spin_ns_max, 50 * ZOK_US, 1, ZOK_S},
+		{"grace_ns", options->grace_ns, 5 * ZOK_S, 1, 3600 * ZOK_S},
+		{"share_normal", options->share_normal, SHARE_NORMAL_DEFAULT, 1, SHARE_MAX},
+		{"share_bulk", options->share_bulk, SHARE_BULK_DEFAULT, 1, SHARE_MAX},
+		{"stack_size", options->stack_size, STACK_SIZE_DEFAULT, ZOK__STACK_SIZE_MIN, ZOK__STACK_SIZE_MAX},
+		{"receive_buffers", options->receive_buffers, BUFFERS_DEFAULT, 1, QUEUE_ENTRIES_MAX},
+		{"receive_buffer_size", options->receive_buffer_size, BUFFER_SIZE_DEFAULT, 64, 16 << 20},
+		{"sq_entries", options->sq_entries, 0, 0, QUEUE_ENTRIES_MAX},
+		{"cq_entries", options->cq_entries, 0, 0, 2 * QUEUE_ENTRIES_MAX},
+		{"blocking_threads_max", options->blocking_threads_max, BLOCKING_THREADS_DEFAULT, 1, BLOCKING_THREADS_MAX},
+	};
+	enum { COUNT = sizeof numbers / sizeof *numbers };
+	uint64_t v[COUNT];
+
+	for (size_t i = 0; i < COUNT; i++) {
+		int rc = read_number(numbers[i].option, numbers[i].given, numbers[i].fallback, numbers[i].least, numbers[i].most, &v[i],
+				     error, error_size);
+		if (rc < 0)
+			return rc;
+	}
+	if (!is_power_of_two(v[6])) {
+		snprintf(error, error_size, "receive_buffers: %llu: must be a power of two", (unsigned long long)v[6]);
+		return -EINVAL;
+	}
+	config->core.budget_ns = v[0];
+	config->core.spin_ns_max = v[1];
+	config->grace_ns = v[2];
+	config->core.share[ZOK_CLASS_NORMAL] = (unsigned)v[3];
+	config->core.share[ZOK_CLASS_BULK] = (unsigned)v[4];
+	config->core.stack_size = v[5];
+	config->core.receive_buffers = (uint32_t)v[6];
+	config->core.receive_buffer_size = (uint32_t)v[7];
+	config->core.sq_entries = (uint32_t)v[8];
+	config->core.cq_entries = (uint32_t)v[9];
+	config->blocking_threads_max = (unsigned)v[10];
+	return 0;
+}
+
+/* NULL is the first core allowed, not all: one core is what most gateways begin with, and what a library may take unasked. */
+static int read_cores(struct zok__core_set *cores, const char *list, char *error, size_t error_size)
+{
+	int rc = zok__cores_select(list, cores, error, error_size);
+
+	if (rc == 0 && !list)
+		cores->count = 1;
+	return rc;
+}
+
+int zok__config_read(struct zok__config *out, const struct zok_options *options, char *error, size_t error_size)
+{
+	static const struct zok_options defaults;
+	struct zok__config config = {.core = {.sqpoll_cpu = -1, .sqpoll_idle_ms = SQPOLL_IDLE_MS}};
+	int rc;
+
+	options = options ? options : &defaults;
+	rc = read_numbers(&config, options, error, error_size);
+	if (rc == 0)
+		rc = read_mode(options->mode, &config.core.mode, error, error_size);
+	if (rc == 0)
+		rc = zok__engines_choose(options->engine, &config.engine, &config.fallback, error, error_size);
+	if (rc == 0)
+		rc = read_cores(&config.cores, options->cores, error, error_size);
+	if (rc < 0)
+		return rc;
+	config.core.engine = config.engine;
+	config.core.core_count = (unsigned)config.cores.count;
+	config.keeps_signals = options->keep_signals;
+	config.allocator = options->allocator;
+	*out = config;
+	return 0;
+}
+
+void zok__config_release(struct zok__config *config)
+{
+	zok__core_set_release(&config->cores);
+}

@@ -1,0 +1,36 @@
+/* What the engine found on its live ring, as text. */
+#include "runtime/runtime.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <string.h>
+
+static size_t append(char *text, size_t size, size_t used, const char *a, const char *b, const char *c)
+{
+	int more = used < size ? snprintf(text + used, size - used, "%-24s %-4s %s\n", a, b, c) : 0;
+
+	return more > 0 ? used + (size_t)more : used;
+}
+
+void zok__report_take(struct zok_runtime *runtime)
+{
+	struct zok__engine *engine = runtime->cores[0]->engine;
+	struct zok__engine_report report = {0};
+	size_t used = 0;
+
+	engine->ops->report(engine, &report);
+	used = append(runtime->report, sizeof runtime->report, used, "engine", "", report.engine);
+	used = append(runtime->report, sizeof runtime->report, used, "mode", "", report.mode);
+	for (size_t i = 0; i < report.feature_count; i++)
+		used = append(runtime->report, sizeof runtime->report, used, report.features[i].name, report.features[i].is_active ? "on" : "off",
+			      report.features[i].reason);
+}
+
+int zok_engine_report(char *text, size_t size)
+{
+	struct zok_runtime *runtime = zok__runtime();
+
+	if (!runtime)
+		return -EINVAL;
+	return snprintf(text, size, "%s", runtime->report);
+}

@@ -1,0 +1,341 @@
+/* Making a runtime, putting its cores on threads, and taking it down. */
+#include "runtime/runtime.h"
+
+#include "core/alloc.h"
+#include "core/log.h"
+#include "core/tick.h"
+#include "numa/bind.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+static struct zok_runtime *running;
+
+struct zok_runtime *zok__runtime(void)
+{
+	/* Acquire pairs with the release in claim(): whoever finds a runtime finds its fields. */
+	return __atomic_load_n(&running, __ATOMIC_ACQUIRE);
+}
+
+static int claim(struct zok_runtime *runtime)
+{
+	struct zok_runtime *none = NULL;
+
+	/* Release on success: see zok__runtime(). */
+	return __atomic_compare_exchange_n(&running, &none, runtime, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED) ? 0 : -EBUSY;
+}
+
+static void unclaim(struct zok_runtime *runtime)
+{
+	struct zok_runtime *self = runtime;
+
+	__atomic_compare_exchange_n(&running, &self, NULL, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+}
+
+/* ---- A core on its thread ---- */
+
+static void pin(const struct zok__seat *seat)
+{
+	int cpu = seat->runtime->config.cores.place[seat->core->options.index].cpu;
+	int rc = zok__bind_thread(cpu);
+
+	if (rc < 0)
+		zok__log(ZOK_LOG_WARN, "core %u: not pinned to CPU %d: %s", seat->core->options.index, cpu, strerror(-rc));
+}
+
+/* Only "not to be had here" is a ground to fall back; a resource error is not (DESIGN: choice of engine). */
+static bool may_fall_back(const struct zok__config *config, int rc)
+{
+	return config->fallback && (rc == -ENOSYS || rc == -EPERM);
+}
+
+static void open_core(struct zok__seat *seat)
+{
+	struct zok__config *config = &seat->runtime->config;
+	struct zok_core *core = seat->core;
+
+	pin(seat);
+	seat->result = zok__core_open(core, seat->reason, sizeof seat->reason);
+	if (!may_fall_back(config, seat->result))
+		return;
+	if (core->options.index == 0)
+		zok__log(ZOK_LOG_WARN, "engine %s is not to be had: %s; going on with %s", config->engine->name, seat->reason,
+			 config->fallback->name);
+	core->options.engine = config->fallback;
+	seat->result = zok__core_open(core, seat->reason, sizeof seat->reason);
+}
+
+static void note_failure(struct zok_runtime *runtime, int rc)
+{
+	int none = 0;
+
+	/* The first failure stands. Relaxed: the gate orders it before everybody's look at it. */
+	if (rc < 0)
+		__atomic_compare_exchange_n(&runtime->start_result, &none, rc, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+}
+
+/*
+ * A core's whole time on its thread. It passes the gate twice: nobody runs before all engines are there to be woken, and no engine goes
+ * before all loops are over.
+ */
+static void *run_core(void *arg)
+{
+	struct zok__seat *seat = arg;
+	struct zok_runtime *runtime = seat->runtime;
+	struct zok_core *core = seat->core;
+
+	open_core(seat);
+	note_failure(runtime, seat->result);
+	if (core->options.index == 0 && seat->result == 0) {
+		zok__report_take(runtime);
+		note_failure(runtime, zok__conductor_spawn(runtime));
+	}
+	zok__gate_pass(&runtime->gate);
+	if (__atomic_load_n(&runtime->start_result, __ATOMIC_RELAXED) == 0)
+		zok__loop_run(core);
+	zok__gate_pass(&runtime->gate);
+	if (seat->result == 0)
+		zok__core_close(core);
+	return NULL;
+}
+
+/* ---- Life ---- */
+
+static int make_seats(struct zok_runtime *runtime)
+{
+	runtime->cores = calloc(runtime->core_count, sizeof *runtime->cores);
+	runtime->seats = calloc(runtime->core_count, sizeof *runtime->seats);
+	return runtime->cores && runtime->seats ? 0 : -ENOMEM;
+}
+
+static int make_cores(struct zok_runtime *runtime)
+{
+	struct zok__core_options options = runtime->config.core;
+	int rc = make_seats(runtime);
+
+	options.peers = runtime->cores;
+	for (unsigned i = 0; rc == 0 && i < runtime->core_count; i++) {
+		options.index = i;
+		rc = zok__core_create(&runtime->cores[i], &options);
+		runtime->seats[i] = (struct zok__seat){.runtime = runtime, .core = runtime->cores[i]};
+	}
+	return rc;
+}
+
+static void warn_of_quota(const struct zok__config *config)
+{
+	uint64_t quota_milli = config->cores.quota_cpu_milli;
+
+	if (quota_milli != 0 && quota_milli < 1000 * config->cores.count)
+		zok__log(ZOK_LOG_WARN, "the cgroup allows %.1f CPUs and %zu cores were chosen: they will be throttled", (double)quota_milli / 1000,
+			 config->cores.count);
+}
+
+static int read_options(struct zok__config *config, const struct zok_options *options)
+{
+	char error[ZOK__CONFIG_ERROR_SIZE];
+	int rc = zok__log_start(NULL, error, sizeof error);
+
+	if (rc == 0)
+		rc = zok__config_read(config, options, error, sizeof error);
+	if (rc < 0)
+		zok__log(ZOK_LOG_ERROR, "%s", error);
+	return rc;
+}
+
+int zok_runtime_create(struct zok_runtime **out, const struct zok_options *options)
+{
+	struct zok_runtime *runtime = calloc(1, sizeof *runtime);
+	int rc;
+
+	if (!runtime)
+		return -ENOMEM;
+	zok__gate_init(&runtime->gate);
+	rc = read_options(&runtime->config, options);
+	if (rc == 0)
+		rc = claim(runtime);
+	if (rc < 0)
+		goto fail;
+	runtime->core_count = runtime->config.core.core_count;
+	zok__allocator_set(runtime->config.allocator);
+	sched_getaffinity(0, sizeof runtime->affinity, &runtime->affinity);
+	rc = make_cores(runtime);
+	if (rc < 0)
+		goto fail;
+	warn_of_quota(&runtime->config);
+	*out = runtime;
+	return 0;
+fail:
+	zok_runtime_destroy(runtime);
+	return rc;
+}
+
+void zok_runtime_destroy(struct zok_runtime *runtime)
+{
+	if (!runtime)
+		return;
+	for (unsigned i = 0; runtime->cores && i < runtime->core_count; i++)
+		zok__core_destroy(runtime->cores[i]);
+	if (zok__runtime() == runtime) {
+		zok__allocator_set(NULL);
+		unclaim(runtime);
+	}
+	zok__config_release(&runtime->config);
+	zok__gate_finish(&runtime->gate);
+	free(runtime->cores);
+	free(runtime->seats);
+	free(runtime);
+}
+
+/* Starts the threads of cores from `first` on. Those that started pass the gate also when a later one could not. */
+static unsigned start_threads(struct zok_runtime *runtime, unsigned first)
+{
+	unsigned i;
+	int rc;
+
+	for (i = first; i < runtime->core_count; i++) {
+		struct zok__seat *seat = &runtime->seats[i];
+		char name[16];
+
+		rc = pthread_create(&seat->thread, NULL, run_core, seat);
+		if (rc != 0) {
+			note_failure(runtime, -rc);
+			break;
+		}
+		snprintf(name, sizeof name, "zok-core-%u", i % 10000);
+		pthread_setname_np(seat->thread, name);
+		seat->has_thread = true;
+	}
+	return i - first;
+}
+
+static void join_threads(struct zok_runtime *runtime)
+{
+	for (unsigned i = 0; i < runtime->core_count; i++) {
+		if (runtime->seats[i].has_thread)
+			pthread_join(runtime->seats[i].thread, NULL);
+		runtime->seats[i].has_thread = false;
+	}
+}
+
+/* What runs beside the cores. Started before any thread is pinned, so that none of it inherits a core's CPU. */
+static void start_helpers(struct zok_runtime *runtime)
+{
+	int rc = zok__tick_start(runtime->config.core.budget_ns / 2);
+
+	if (rc < 0)
+		zok__log(ZOK_LOG_WARN, "no thread for the tick (%s): zok_yield_if_due() reads the clock each time", strerror(-rc));
+	zok__blocking_start(runtime->config.blocking_threads_max, &runtime->affinity);
+	if (!runtime->config.keeps_signals)
+		zok__signals_take(runtime);
+}
+
+static void stop_helpers(struct zok_runtime *runtime)
+{
+	if (!runtime->config.keeps_signals)
+		zok__signals_give_back();
+	zok__blocking_stop();
+	zok__tick_stop();
+}
+
+static int outcome(struct zok_runtime *runtime)
+{
+	int rc = __atomic_load_n(&runtime->start_result, __ATOMIC_RELAXED);
+
+	if (rc == 0)
+		return runtime->result;
+	for (unsigned i = 0; i < runtime->core_count; i++) {
+		if (runtime->seats[i].result < 0) {
+			zok__log(ZOK_LOG_ERROR, "core %u: engine %s: %s", i, runtime->seats[i].core->options.engine->name,
+				 runtime->seats[i].reason[0] ? runtime->seats[i].reason : strerror(-rc));
+			break;
+		}
+	}
+	return rc;
+}
+
+static void prepare_start(struct zok_runtime *runtime, int (*main_fn)(void *arg), void *arg)
+{
+	runtime->main_fn = main_fn;
+	runtime->arg = arg;
+	runtime->is_started = true;
+	zok__cancel_prepare(runtime);
+	start_helpers(runtime);
+}
+
+int zok_runtime_start(struct zok_runtime *runtime, int (*main_fn)(void *arg), void *arg)
+{
+	unsigned started;
+
+	if (runtime->is_started)
+		return -EALREADY;
+	prepare_start(runtime, main_fn, arg);
+	started = start_threads(runtime, 0);
+	if (started == 0) {
+		stop_helpers(runtime);
+		return __atomic_load_n(&runtime->start_result, __ATOMIC_RELAXED);
+	}
+	runtime->has_threads = true;
+	zok__gate_expect(&runtime->gate, started);
+	return 0;
+}
+
+int zok_runtime_stop(struct zok_runtime *runtime)
+{
+	if (!runtime->has_threads)
+		return -EINVAL;
+	join_threads(runtime);
+	runtime->has_threads = false;
+	stop_helpers(runtime);
+	return outcome(runtime);
+}
+
+void zok_runtime_cancel(struct zok_runtime *runtime)
+{
+	zok__runtime_cancel(runtime, 0);
+}
+
+int zok_run(const struct zok_options *options, int (*main_fn)(void *arg), void *arg)
+{
+	struct zok_runtime *runtime;
+	int rc = zok_runtime_create(&runtime, options);
+
+	if (rc < 0)
+		return rc;
+	prepare_start(runtime, main_fn, arg);
+	zok__gate_expect(&runtime->gate, 1 + start_threads(runtime, 1));
+	run_core(&runtime->seats[0]);
+	join_threads(runtime);
+	stop_helpers(runtime);
+	sched_setaffinity(0, sizeof runtime->affinity, &runtime->affinity);
+	rc = outcome(runtime);
+	zok_runtime_destroy(runtime);
+	return rc;
+}
+
+unsigned zok_core_count(void)
+{
+	struct zok_runtime *runtime = zok__runtime();
+
+	return runtime ? runtime->core_count : 0;
+}
+
+/* Each counter is read whole; all of them are not of one instant. */
+int zok_stats(unsigned index, struct zok_core_stats *stats)
+{
+	struct zok_runtime *runtime = zok__runtime();
+	const uint64_t *from;
+	uint64_t *to = (uint64_t *)(void *)stats;
+
+	if (!runtime)
+		return -EINVAL;
+	if (index >= runtime->core_count)
+		return -ENOENT;
+	from = (const uint64_t *)(const void *)&runtime->cores[index]->counters.stats;
+	for (size_t i = 0; i < sizeof *stats / sizeof *to; i++)
+		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	stats->tasks_alive = stats->tasks_spawned - stats->tasks_finished;
+	return 0;
+}

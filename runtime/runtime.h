@@ -1,0 +1,81 @@
+/*
+ * The running runtime, as the files of this folder see it. Read runtime.c first.
+ *
+ * Stopping. The conductor (stop.c), a fiber of the first core's service scope, runs main_fn in the root scope. When that has returned it cancels
+ * every core's root scope and visits the cores until a whole round finds nothing alive anywhere, because a task that ends late may still have
+ * sent work to a core visited before. Then it lets the loops end.
+ */
+#ifndef RUNTIME_RUNTIME_H
+#define RUNTIME_RUNTIME_H
+
+#include "core/core.h"
+#include "runtime/gate.h"
+#include "runtime/options.h"
+#include "zokio/runtime.h"
+
+#include <pthread.h>
+#include <sched.h>
+
+enum { ZOK__REPORT_SIZE = 4096 };
+
+/* What a core's thread is told and tells. */
+struct zok__seat {
+	struct zok_runtime *runtime;
+	struct zok_core *core;
+	pthread_t thread;
+	bool has_thread;
+	int result; /* of opening the core */
+	char reason[256];
+};
+
+struct zok_runtime {
+	struct zok__config config;
+	unsigned core_count;
+	struct zok_core **cores;
+	struct zok__seat *seats;
+	cpu_set_t affinity;   /* of the process before anything was pinned: for threads that are no cores */
+	struct zok__gate gate; /* all cores meet here when open, and again when their loops are over */
+	int start_result;      /* atomic: 0, or why a core could not be opened: then none runs */
+	bool is_started, has_threads;
+	int (*main_fn)(void *arg);
+	void *arg;
+	int result;
+	struct zok__message cancel; /* the one that a signal handler may post */
+	int cancel_count;	    /* atomic: cancels asked for; the message is posted by the first */
+	int signal_number;	    /* atomic: 0, or what asked */
+	char report[ZOK__REPORT_SIZE];
+};
+
+/* The runtime that runs, NULL if none does. Acquire/release: who sees it sees it whole. */
+struct zok_runtime *zok__runtime(void);
+
+/* ---- stop.c ---- */
+
+/* Asks for the end: cancels the root scopes. Async-signal-safe. */
+void zok__runtime_cancel(struct zok_runtime *runtime, int signal_number);
+
+/* Makes the message that a cancel posts. Before anything can cancel. */
+void zok__cancel_prepare(struct zok_runtime *runtime);
+
+/* Spawns the conductor, which runs main_fn and then ends the runtime. On the first core, before its loop. -ENOMEM. */
+int zok__conductor_spawn(struct zok_runtime *runtime);
+
+/* ---- signals.c ---- */
+
+/* From here on SIGINT and SIGTERM cancel `runtime`. */
+void zok__signals_take(struct zok_runtime *runtime);
+void zok__signals_give_back(void);
+
+/* ---- report.c ---- */
+
+/* Writes what the first core's engine has found into runtime->report. On that core. */
+void zok__report_take(struct zok_runtime *runtime);
+
+/* ---- blocking.c ---- */
+
+void zok__blocking_start(unsigned threads_max, const cpu_set_t *affinity);
+
+/* Waits for the threads, which have nothing left to do. */
+void zok__blocking_stop(void);
+
+#endif
