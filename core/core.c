@@ -102,13 +102,13 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 		return rc;
 	core->bufs.engine = core->engine;
 	this_core = core;
-	core->errno_location = &errno;
+	core->errno_address = &errno;
 	zok__clock_start(&core->clock, NULL);
 	core->now_ns = zok__clock_now_ns(&core->clock);
 	core->spin_ns = core->options.spin_ns_max;
 	zok__wheel_init(&core->wheel, core->now_ns);
 	zok__scope_init_roots(core);
-	zok__sanitizer_thread_init(&core->loop_sanitizer);
+	zok__fiber_state_init_thread(&core->loop_state);
 	return 0;
 }
 

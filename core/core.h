@@ -17,12 +17,11 @@
 
 #include "core/bufs.h"
 #include "core/clock.h"
-#include "core/context.h"
 #include "core/counters.h"
 #include "core/engine.h"
+#include "core/fiber_switch.h"
 #include "core/mailbox.h"
 #include "core/runq.h"
-#include "core/sanitizer.h"
 #include "core/stack.h"
 #include "core/wheel.h"
 #include "zokio/memory.h"
@@ -69,13 +68,11 @@ enum zok__scope_flag {
 /* A fiber: a task, where it goes on, and the stack that is reserved for it. */
 struct zok__fiber {
 	struct zok_task task; /* first */
-	struct zok__context context;
+	struct zok__fiber_state state;
 	struct zok__stack *stack;
 	int (*fn)(void *arg);
 	void *arg;
-	int saved_errno;
 	bool has_started; /* its stack has been touched; until then it may run on another fiber's */
-	struct zok__sanitizer_fiber sanitizer;
 };
 
 /* Learning how many tasks fit a slice, so that short tasks do not pay for a clock reading each. */
@@ -93,9 +90,9 @@ struct zok_core {
 	struct zok_task *current;
 	int32_t slice_left; /* tasks that may still run in this slice; see ZOK__SLICE_PREEMPTED */
 	uint32_t slice_class;
-	int *errno_location; /* of this thread: a fiber never keeps that address over a suspension */
+	int *errno_address; /* of this thread: a fiber never keeps that address over a suspension */
 	struct zok__runq runq[ZOK__CLASS_COUNT];
-	struct zok__context loop_context;
+	struct zok__fiber_state loop_state;
 	struct zok__engine *engine;
 	struct zok_pool fibers;
 	struct zok_pool scopes;
@@ -106,17 +103,15 @@ struct zok_core {
 	struct zok__pace pace[ZOK__CLASS_COUNT];
 	struct zok__clock clock;
 	struct zok__stack_cache stacks;
-	struct zok__stack *ended_stack; /* a fiber has ended on it and has not left it yet */
-	struct zok__sanitizer_fiber ended_sanitizer;
-	struct zok__context ended_context; /* where its registers go to be forgotten */
+	struct zok__stack *ended_stack;	     /* a fiber has ended on it and has not left it yet */
+	struct zok__fiber_state ended_state; /* where its registers go to be forgotten */
 	struct zok__wheel wheel;
 	struct zok__bufs bufs;
 	struct zok_scope root;
 	struct zok_scope service; /* the runtime's own fibers: not cancelled with the root, but waited for */
-	uint64_t now_ns;  /* as of the last turn of the loop */
-	uint64_t spin_ns; /* adaptive: how long it spins, as learned */
+	uint64_t now_ns;	  /* as of the last turn of the loop */
+	uint64_t spin_ns;	  /* adaptive: how long it spins, as learned */
 	bool is_stopping;
-	struct zok__sanitizer_fiber loop_sanitizer;
 	struct zok__core_options options;
 
 	/* shared, each on lines of its own */

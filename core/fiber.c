@@ -12,7 +12,7 @@
 
 static void fiber_main(void *arg);
 
-/* ---- Switching. What must happen around a switch, in order, stands only here. ---- */
+/* ---- Switching ---- */
 
 static inline void note_running(struct zok_core *core, struct zok__fiber *fiber)
 {
@@ -23,8 +23,7 @@ static inline void note_running(struct zok_core *core, struct zok__fiber *fiber)
 /* Gives a fiber that has never run its own stack to start on. */
 static void prepare_start(struct zok__fiber *fiber)
 {
-	zok__context_init(&fiber->context, fiber->stack->base, fiber->stack->size, fiber_main, fiber);
-	zok__sanitizer_fiber_init(&fiber->sanitizer, fiber->stack->base, fiber->stack->size);
+	zok__fiber_state_init(&fiber->state, fiber->stack->base, fiber->stack->size, fiber_main, fiber);
 	fiber->has_started = true;
 }
 
@@ -42,27 +41,22 @@ static inline struct zok__fiber *next_of_slice(struct zok_core *core)
 static inline void switch_from(struct zok_core *core, struct zok__fiber *fiber)
 {
 	struct zok__fiber *next = next_of_slice(core);
+	struct zok__fiber_state *to = &core->loop_state;
 
-	fiber->saved_errno = *core->errno_location;
+	core->current = NULL;
 	if (next) {
 		if (ZOK_UNLIKELY(!next->has_started))
 			prepare_start(next);
 		note_running(core, next);
-		*core->errno_location = next->saved_errno;
-		zok__sanitizer_before_switch(&fiber->sanitizer, &next->sanitizer, false);
-		zok__context_switch(&fiber->context, &next->context);
-	} else {
-		core->current = NULL;
-		zok__sanitizer_before_switch(&fiber->sanitizer, &core->loop_sanitizer, false);
-		zok__context_switch(&fiber->context, &core->loop_context);
+		to = &next->state;
 	}
-	zok__sanitizer_after_switch(&fiber->sanitizer);
+	zok__fiber_switch_errno(&fiber->state, to, &core->errno_address);
 }
 
 /* The last fiber of the slice has ended: its stack is free now that nobody stands on it. */
 static void reap_ended(struct zok_core *core)
 {
-	zok__sanitizer_fiber_finish(&core->ended_sanitizer);
+	zok__fiber_state_finish(&core->ended_state);
 	zok__stack_release(&core->stacks, core->ended_stack);
 	core->ended_stack = NULL;
 }
@@ -75,10 +69,7 @@ static int fiber_resume(struct zok_task *task)
 
 	if (!fiber->has_started)
 		prepare_start(fiber);
-	*core->errno_location = fiber->saved_errno;
-	zok__sanitizer_before_switch(&core->loop_sanitizer, &fiber->sanitizer, false);
-	zok__context_switch(&core->loop_context, &fiber->context);
-	zok__sanitizer_after_switch(&core->loop_sanitizer);
+	zok__fiber_switch(&core->loop_state, &fiber->state);
 	if (core->ended_stack)
 		reap_ended(core);
 	return ZOK_PENDING;
@@ -132,39 +123,36 @@ static struct zok__fiber *next_to_begin_on(struct zok_core *core, const struct z
 }
 
 /* Back to the loop, which takes the stack once nobody stands on it. */
-static _Noreturn void leave_stack(struct zok_core *core, struct zok__stack *stack, const struct zok__sanitizer_fiber *sanitizer)
+static _Noreturn void leave_stack(struct zok_core *core, struct zok__stack *stack, const struct zok__fiber_state *state)
 {
 	core->ended_stack = stack;
-	core->ended_sanitizer = *sanitizer;
+	core->ended_state = *state;
 	core->current = NULL;
-	zok__sanitizer_before_switch(&core->ended_sanitizer, &core->loop_sanitizer, true);
-	zok__context_switch(&core->ended_context, &core->loop_context);
-	__builtin_unreachable();
+	zok__fiber_switch_last(&core->ended_state, &core->loop_state);
 }
 
 static void fiber_main(void *arg)
 {
 	struct zok__fiber *fiber = arg, *next;
-	struct zok__sanitizer_fiber sanitizer;
+	struct zok__fiber_state state; /* of the stack: it outlives the fibers that end on it */
 	struct zok_core *core;
 	struct zok__stack *stack;
 	int result;
 
-	zok__sanitizer_after_switch(&fiber->sanitizer);
+	zok__fiber_arrive(&fiber->state);
 	for (;;) {
 		result = fiber->fn(fiber->arg);
 		core = zok__core();
-		sanitizer = fiber->sanitizer;
+		state = fiber->state;
 		stack = end_fiber(core, fiber, result);
 		next = next_to_begin_on(core, stack);
 		if (!next)
-			leave_stack(core, stack, &sanitizer);
+			leave_stack(core, stack, &state);
 		zok__stack_release(&core->stacks, next->stack);
 		next->stack = stack;
-		next->sanitizer = sanitizer;
+		next->state = state;
 		next->has_started = true;
 		note_running(core, next);
-		*core->errno_location = 0;
 		fiber = next;
 	}
 }
@@ -188,7 +176,6 @@ int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const st
 	}
 	fiber->fn = fn;
 	fiber->arg = arg;
-	fiber->saved_errno = 0;
 	fiber->has_started = false;
 	fiber->task.resume = fiber_resume;
 	rc = zok__task_begin(core, scope, &fiber->task, options);

@@ -33,7 +33,7 @@ void zok__mail_finish(struct zok__mail *mail)
 static void wake_if_parked(struct zok_core *to)
 {
 	/* Pairs with the fence in zok__mail_park(): our push is before this, its look at the mail is after that one. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	ZOK__FENCE_SEQ_CST();
 	if (__atomic_load_n(&to->mail.is_parked, __ATOMIC_RELAXED))
 		to->engine->ops->wake(to->engine);
 }
@@ -141,7 +141,7 @@ bool zok__mail_park(struct zok_core *core)
 {
 	__atomic_store_n(&core->mail.is_parked, true, __ATOMIC_RELAXED);
 	/* Pairs with the fence in wake_if_parked(): whoever pushes after this look at the mail sees is_parked. */
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	ZOK__FENCE_SEQ_CST();
 	if (is_empty(&core->mail))
 		return true;
 	zok__mail_unpark(core);

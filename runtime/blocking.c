@@ -25,8 +25,8 @@ struct job {
 
 static struct {
 	pthread_mutex_t lock;
-	pthread_cond_t work;	/* a job, or the end */
-	pthread_cond_t nobody;	/* the last thread has ended */
+	pthread_cond_t work;   /* a job, or the end */
+	pthread_cond_t nobody; /* the last thread has ended */
 	struct zok_list queue;
 	unsigned queued_count, thread_count, idle_count, threads_max;
 	bool is_ending;

@@ -9,7 +9,7 @@
 
 /* In the order of preference. */
 static const struct zok__engine_ops *const engines[] = {
-#if ZOK_HAVE_URING
+#if defined(ZOK_HAVE_URING) && ZOK_HAVE_URING
 	&zok__engine_uring,
 #endif
 	&zok__engine_epoll,

@@ -7,10 +7,10 @@
 #include "zokio/runtime.h"
 
 struct zok__config {
-	struct zok__core_set cores;	       /* owned */
-	const struct zok__engine_ops *engine;  /* what to try first */
+	struct zok__core_set cores;		/* owned */
+	const struct zok__engine_ops *engine;	/* what to try first */
 	const struct zok__engine_ops *fallback; /* NULL: the engine was asked for by name */
-	struct zok__core_options core;	       /* what all cores have in common */
+	struct zok__core_options core;		/* what all cores have in common */
 	uint64_t grace_ns;
 	unsigned blocking_threads_max;
 	bool keeps_signals;

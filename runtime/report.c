@@ -22,8 +22,8 @@ void zok__report_take(struct zok_runtime *runtime)
 	used = append(runtime->report, sizeof runtime->report, used, "engine", "", report.engine);
 	used = append(runtime->report, sizeof runtime->report, used, "mode", "", report.mode);
 	for (size_t i = 0; i < report.feature_count; i++)
-		used = append(runtime->report, sizeof runtime->report, used, report.features[i].name, report.features[i].is_active ? "on" : "off",
-			      report.features[i].reason);
+		used = append(runtime->report, sizeof runtime->report, used, report.features[i].name,
+			      report.features[i].is_active ? "on" : "off", report.features[i].reason);
 }
 
 int zok_engine_report(char *text, size_t size)

@@ -129,8 +129,8 @@ static void warn_of_quota(const struct zok__config *config)
 	uint64_t quota_milli = config->cores.quota_cpu_milli;
 
 	if (quota_milli != 0 && quota_milli < 1000 * config->cores.count)
-		zok__log(ZOK_LOG_WARN, "the cgroup allows %.1f CPUs and %zu cores were chosen: they will be throttled", (double)quota_milli / 1000,
-			 config->cores.count);
+		zok__log(ZOK_LOG_WARN, "the cgroup allows %.1f CPUs and %zu cores were chosen: they will be throttled",
+			 (double)quota_milli / 1000, config->cores.count);
 }
 
 static int read_options(struct zok__config *config, const struct zok_options *options)

@@ -33,7 +33,7 @@ struct zok_runtime {
 	unsigned core_count;
 	struct zok_core **cores;
 	struct zok__seat *seats;
-	cpu_set_t affinity;   /* of the process before anything was pinned: for threads that are no cores */
+	cpu_set_t affinity;    /* of the process before anything was pinned: for threads that are no cores */
 	struct zok__gate gate; /* all cores meet here when open, and again when their loops are over */
 	int start_result;      /* atomic: 0, or why a core could not be opened: then none runs */
 	bool is_started, has_threads;

@@ -68,19 +68,21 @@ static int conduct(void *arg)
 
 int zok__conductor_spawn(struct zok_runtime *runtime)
 {
-	return zok_spawn(&runtime->cores[0]->service, conduct, runtime, &(struct zok_spawn_options){.name = "conductor", .task_class = ZOK_CLASS_NORMAL});
+	return zok_spawn(&runtime->cores[0]->service, conduct, runtime,
+			 &(struct zok_spawn_options){.name = "conductor", .task_class = ZOK_CLASS_NORMAL});
 }
 
 /* ---- Cancel and grace ---- */
 
 static void name_alive(const struct zok_scope *scope)
 {
-	zok_list_for_each (link, &scope->children) {
+	zok_list_for_each(link, &scope->children) {
 		const struct zok_task *task = ZOK_CONTAINER_OF(link, struct zok_task, sibling);
 
-		zok__log(ZOK_LOG_ERROR, "still alive on core %u: %s, in scope %s", task->core->options.index, zok_task_name(task), scope->name);
+		zok__log(ZOK_LOG_ERROR, "still alive on core %u: %s, in scope %s", task->core->options.index, zok_task_name(task),
+			 scope->name);
 	}
-	zok_list_for_each (link, &scope->scopes)
+	zok_list_for_each(link, &scope->scopes)
 		name_alive(ZOK_CONTAINER_OF(link, struct zok_scope, sibling));
 }
 

@@ -18,22 +18,23 @@ struct zok_runtime;
 
 /* Zero everywhere is the good default. Text options are read during the call only. */
 struct zok_options {
-	const char *cores;  /* which processors, one scheduler each: "0", "0,2-3", "node:0", "all". NULL: the first one allowed */
-	const char *engine; /* "uring", "epoll"; NULL or "auto": $ZOK_ENGINE if set, else uring, and epoll where io_uring is not to be had */
-	const char *mode;   /* how a core waits: "park" (default), "adaptive", "spin", "sqpoll" */
+	const char *cores; /* which processors, one scheduler each: "0", "0,2-3", "node:0", "all". NULL: the first one allowed */
+	const char
+		*engine;  /* "uring", "epoll"; NULL or "auto": $ZOK_ENGINE if set, else uring, and epoll where io_uring is not to be had */
+	const char *mode; /* how a core waits: "park" (default), "adaptive", "spin", "sqpoll" */
 
-	uint64_t budget_ns;	  /* a slice: after so long a task is due to yield. 0: 500 µs */
-	uint64_t spin_ns_max;	  /* adaptive: never spins longer than this before it parks. 0: 50 µs */
-	uint64_t grace_ns;	  /* between the cancel by SIGINT/SIGTERM and giving up. 0: 5 s */
-	unsigned share_normal;	  /* parts of the core for normal, 0: 4 … */
-	unsigned share_bulk;	  /* … and for bulk, 0: 1 */
-	size_t stack_size;	  /* of a fiber that does not say, in bytes. 0: 64 KiB */
-	uint32_t receive_buffers; /* a core's pool: how many (a power of two; 0: 1,024) … */
+	uint64_t budget_ns;	      /* a slice: after so long a task is due to yield. 0: 500 µs */
+	uint64_t spin_ns_max;	      /* adaptive: never spins longer than this before it parks. 0: 50 µs */
+	uint64_t grace_ns;	      /* between the cancel by SIGINT/SIGTERM and giving up. 0: 5 s */
+	unsigned share_normal;	      /* parts of the core for normal, 0: 4 … */
+	unsigned share_bulk;	      /* … and for bulk, 0: 1 */
+	size_t stack_size;	      /* of a fiber that does not say, in bytes. 0: 64 KiB */
+	uint32_t receive_buffers;     /* a core's pool: how many (a power of two; 0: 1,024) … */
 	uint32_t receive_buffer_size; /* … of how many bytes (0: 4,096) */
-	uint32_t sq_entries;	  /* submission queue; 0: the engine's default */
+	uint32_t sq_entries;	      /* submission queue; 0: the engine's default */
 	uint32_t cq_entries;
-	unsigned blocking_threads_max; /* 0: 64 */
-	bool keep_signals;	  /* SIGINT and SIGTERM are left to the program */
+	unsigned blocking_threads_max;	       /* 0: 64 */
+	bool keep_signals;		       /* SIGINT and SIGTERM are left to the program */
 	const struct zok_allocator *allocator; /* NULL: malloc */
 };
 

@@ -12,6 +12,7 @@
 #include "zokio/mpmc.h"
 #include "zokio/mpsc.h"
 #include "zokio/op.h"
+#include "zokio/runtime.h"
 #include "zokio/spsc.h"
 #include "zokio/stats.h"
 #include "zokio/task.h"
