@@ -9,13 +9,16 @@
 
 /* In the order of preference. */
 static const struct zok__engine_ops *const engines[] = {
-#if defined(ZOK_HAVE_URING) && ZOK_HAVE_URING
+#ifdef ZOK_HAVE_URING
 	&zok__engine_uring,
 #endif
+#ifdef ZOK_HAVE_EPOLL
 	&zok__engine_epoll,
+#endif
+	NULL,
 };
 
-enum { ENGINE_COUNT = sizeof engines / sizeof *engines };
+enum { ENGINE_COUNT = sizeof engines / sizeof *engines - 1 };
 
 static int refuse(const char *source, const char *name, char *error, size_t error_size)
 {
@@ -42,8 +45,8 @@ int zok__engines_choose(const char *name, const struct zok__engine_ops **engine,
 	}
 	if (is_auto(name) || *name == '\0') {
 		*engine = engines[0];
-		*fallback = ENGINE_COUNT > 1 ? engines[1] : NULL;
-		return 0;
+		*fallback = *engine ? engines[1] : NULL;
+		return *engine ? 0 : refuse("engine", "auto", error, error_size);
 	}
 	for (size_t i = 0; i < ENGINE_COUNT; i++) {
 		if (strcmp(name, engines[i]->name) == 0) {

@@ -15,6 +15,7 @@
 #include "zokio/runtime.h"
 #include "zokio/spsc.h"
 #include "zokio/stats.h"
+#include "zokio/sync.h"
 #include "zokio/task.h"
 #include "zokio/timer.h"
 #include "zokio/timer_entry.h"
