@@ -1,13 +1,12 @@
 #include "runtime/engines.h"
 
-#include "zok_config.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zok_config.h> /* made by meson in the build folder */
 
-/* In the order of preference. */
+/* In the order of preference, ended by NULL. */
 static const struct zok__engine_ops *const engines[] = {
 #ifdef ZOK_HAVE_URING
 	&zok__engine_uring,
@@ -18,13 +17,11 @@ static const struct zok__engine_ops *const engines[] = {
 	NULL,
 };
 
-enum { ENGINE_COUNT = sizeof engines / sizeof *engines - 1 };
-
 static int refuse(const char *source, const char *name, char *error, size_t error_size)
 {
 	int used = snprintf(error, error_size, "%s: %.40s: no such engine in this build; there are auto", source, name);
 
-	for (size_t i = 0; i < ENGINE_COUNT && used > 0 && (size_t)used < error_size; i++)
+	for (size_t i = 0; engines[i] && used > 0 && (size_t)used < error_size; i++)
 		used += snprintf(error + used, error_size - (size_t)used, ", %s", engines[i]->name);
 	return -EINVAL;
 }
@@ -48,7 +45,7 @@ int zok__engines_choose(const char *name, const struct zok__engine_ops **engine,
 		*fallback = *engine ? engines[1] : NULL;
 		return *engine ? 0 : refuse("engine", "auto", error, error_size);
 	}
-	for (size_t i = 0; i < ENGINE_COUNT; i++) {
+	for (size_t i = 0; engines[i]; i++) {
 		if (strcmp(name, engines[i]->name) == 0) {
 			*engine = engines[i];
 			*fallback = NULL;

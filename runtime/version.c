@@ -1,6 +1,6 @@
 #include "zokio/runtime.h"
 
-#include "zok_config.h"
+#include <zok_config.h> /* made by meson in the build folder */
 
 uint32_t zok_version(void)
 {

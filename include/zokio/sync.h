@@ -33,13 +33,25 @@ struct zok_event {
 	bool is_set;
 };
 
+/* Before anything else. */
 ZOK_API void zok_event_init(struct zok_event *event, bool is_set);
+
+/* Nobody may wait on it. */
 ZOK_API void zok_event_finish(struct zok_event *event);
-ZOK_API void zok_event_set(struct zok_event *event);   /* all waiters pass */
-ZOK_API void zok_event_reset(struct zok_event *event); /* later waits wait */
+
+/* All who wait pass, and all who come later, until it is reset. */
+ZOK_API void zok_event_set(struct zok_event *event);
+
+/* Later waits wait. */
+ZOK_API void zok_event_reset(struct zok_event *event);
+
+/* How it is now. */
 ZOK_API bool zok_event_is_set(const struct zok_event *event);
+
 /* Waits until it is set: 0. */
 ZOK_API int zok_event_wait(struct zok_event *event);
+
+/* The same as a future. */
 ZOK_API void zok_event_wait_prepare(struct zok_wait *wait, struct zok_event *event);
 
 /* ---- Semaphore: permits ---- */
@@ -49,15 +61,25 @@ struct zok_semaphore {
 	uint32_t available;
 };
 
+/* With so many permits to begin with. */
 ZOK_API void zok_semaphore_init(struct zok_semaphore *semaphore, uint32_t permits);
+
+/* Nobody may wait for permits. */
 ZOK_API void zok_semaphore_finish(struct zok_semaphore *semaphore);
+
 /* Takes `permits` at once, when all can be had and nobody came before: 0. */
 ZOK_API int zok_semaphore_acquire(struct zok_semaphore *semaphore, uint32_t permits);
+
+/* The same as a future. */
 ZOK_API void zok_semaphore_acquire_prepare(struct zok_wait *wait, struct zok_semaphore *semaphore, uint32_t permits);
+
 /* Takes them now, or not at all. */
 ZOK_API bool zok_semaphore_try_acquire(struct zok_semaphore *semaphore, uint32_t permits);
+
 /* Gives permits, as many as the caller likes: it need not be who took them. */
 ZOK_API void zok_semaphore_release(struct zok_semaphore *semaphore, uint32_t permits);
+
+/* Permits that nobody holds. */
 ZOK_API uint32_t zok_semaphore_available(const struct zok_semaphore *semaphore);
 
 /* ---- Mutex: for what must not interleave over an await ---- */
@@ -66,12 +88,23 @@ struct zok_mutex {
 	struct zok_semaphore one;
 };
 
+/* Unlocked. */
 ZOK_API void zok_mutex_init(struct zok_mutex *mutex);
+
+/* It must be unlocked. */
 ZOK_API void zok_mutex_finish(struct zok_mutex *mutex);
-ZOK_API int zok_mutex_lock(struct zok_mutex *mutex); /* 0: held */
+
+/* Waits until it is held: 0. */
+ZOK_API int zok_mutex_lock(struct zok_mutex *mutex);
+
+/* The same as a future. */
 ZOK_API void zok_mutex_lock_prepare(struct zok_wait *wait, struct zok_mutex *mutex);
+
+/* Holds it now, or does not. */
 ZOK_API bool zok_mutex_try_lock(struct zok_mutex *mutex);
-ZOK_API void zok_mutex_unlock(struct zok_mutex *mutex); /* the next in line holds it at once */
+
+/* The next in line holds it at once. Any task may unlock: it has no owner, only a state. */
+ZOK_API void zok_mutex_unlock(struct zok_mutex *mutex);
 
 /* ---- Wait group: until a count has come down to zero ---- */
 
@@ -80,11 +113,22 @@ struct zok_wait_group {
 	uint32_t count;
 };
 
+/* With a count of zero. */
 ZOK_API void zok_wait_group_init(struct zok_wait_group *group);
+
+/* Nobody may wait on it. */
 ZOK_API void zok_wait_group_finish(struct zok_wait_group *group);
+
+/* So many more to wait for. */
 ZOK_API void zok_wait_group_add(struct zok_wait_group *group, uint32_t count);
+
+/* One fewer; the last one lets the waiters pass. More done than added is a fault and asserted. */
 ZOK_API void zok_wait_group_done(struct zok_wait_group *group);
-ZOK_API int zok_wait_group_wait(struct zok_wait_group *group); /* 0 once the count is zero */
+
+/* Waits until the count is zero: 0. */
+ZOK_API int zok_wait_group_wait(struct zok_wait_group *group);
+
+/* The same as a future. */
 ZOK_API void zok_wait_group_wait_prepare(struct zok_wait *wait, struct zok_wait_group *group);
 
 /* ---- Oneshot: one value, once, from one task to another ---- */
@@ -95,16 +139,25 @@ struct zok_oneshot {
 	bool is_sent, is_closed;
 };
 
+/* Empty and open. */
 ZOK_API void zok_oneshot_init(struct zok_oneshot *oneshot);
+
+/* Nobody may wait on it. */
 ZOK_API void zok_oneshot_finish(struct zok_oneshot *oneshot);
+
 /* -EALREADY: sent before; -EPIPE: closed. */
 ZOK_API int zok_oneshot_send(struct zok_oneshot *oneshot, void *value);
+
 /* No value will come: waits end with -EPIPE. After a send it changes nothing. */
 ZOK_API void zok_oneshot_close(struct zok_oneshot *oneshot);
+
 /* Waits for the value, which stays: every receive gets it. 0, or -EPIPE. */
 ZOK_API int zok_oneshot_receive(struct zok_oneshot *oneshot, void **value);
+
 /* The value is zok_oneshot_value() once the result is 0. */
 ZOK_API void zok_oneshot_receive_prepare(struct zok_wait *wait, struct zok_oneshot *oneshot);
+
+/* The value; NULL before it was sent. */
 ZOK_API void *zok_oneshot_value(const struct zok_oneshot *oneshot);
 
 /*
@@ -132,18 +185,35 @@ struct zok_channel_wait {
 
 /* The ring: capacity × item_size bytes of the caller's, or NULL to have it allocated. -ENOMEM; -EINVAL: item_size 0 or the product too large. */
 ZOK_API int zok_channel_init(struct zok_channel *channel, void *ring, uint32_t capacity, size_t item_size);
+
+/* Nobody may wait on it. What is still in the ring is forgotten. */
 ZOK_API void zok_channel_finish(struct zok_channel *channel);
+
+/* Ends it, see above. More than once is fine. */
 ZOK_API void zok_channel_close(struct zok_channel *channel);
+
+/* Whether it was closed. */
 ZOK_API bool zok_channel_is_closed(const struct zok_channel *channel);
+
+/* Items in the ring. */
 ZOK_API uint32_t zok_channel_count(const struct zok_channel *channel);
+
 /* Waits for room: 0, or -EPIPE. */
 ZOK_API int zok_channel_send(struct zok_channel *channel, const void *item);
+
+/* The same as a future. */
 ZOK_API void zok_channel_send_prepare(struct zok_channel_wait *wait, struct zok_channel *channel, const void *item);
+
 /* Waits for an item: 0, or -EPIPE. */
 ZOK_API int zok_channel_receive(struct zok_channel *channel, void *item);
+
+/* The same as a future. */
 ZOK_API void zok_channel_receive_prepare(struct zok_channel_wait *wait, struct zok_channel *channel, void *item);
+
 /* The same without waiting: -EAGAIN where it would have to. */
 ZOK_API int zok_channel_try_send(struct zok_channel *channel, const void *item);
+
+/* The same without waiting: -EAGAIN where it would have to. */
 ZOK_API int zok_channel_try_receive(struct zok_channel *channel, void *item);
 
 ZOK_END_DECLS

@@ -8,12 +8,13 @@ FOLDERS = ("numa/", "core/", "uring/", "poll/", "net/", "fs/", "sim/", "dpdk/", 
 
 # What may be called where: paths, or folders with their slash. Nothing at all where the list is empty.
 OWNERS = {
-    ("clock_gettime",): ["core/clock.c", "core/cycles_generic.h", "core/tick.c"],
+    ("clock_gettime",): ["core/clock.c", "core/cycles_generic.h", "core/tick.c", "runtime/blocking.c"],
     ("gettimeofday", "time", "timespec_get"): [],
     ("sleep", "usleep", "nanosleep", "clock_nanosleep", "sched_yield", "pthread_yield"): [],
     ("getrandom", "getentropy", "rand", "rand_r", "random", "drand48"): [],
     ("pthread_create", "thrd_create", "fork", "vfork", "system", "popen"): ["core/tick.c", "runtime/"],
-    ("exit", "_exit", "quick_exit"): [],
+    ("exit", "quick_exit"): [],
+    ("_exit",): ["runtime/stop.c"],
     ("printf", "puts", "putchar"): [],
 }
 
