@@ -1,0 +1,531 @@
+/* The engine over readiness: who waits for what, and in which order they are served. */
+#include "poll/poll.h"
+
+#include <assert.h>
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <unistd.h>
+
+/* Which list of its descriptor an op of each kind waits in. Those that wait in none are done at once. */
+static const uint8_t places[ZOK_OP_KIND_COUNT] = {
+	[ZOK_OP_READ] = POLL_AT_READERS,	 [ZOK_OP_WRITE] = POLL_AT_WRITERS,   [ZOK_OP_RECV] = POLL_AT_READERS,
+	[ZOK_OP_RECV_BUFFERS] = POLL_AT_READERS, [ZOK_OP_SEND] = POLL_AT_WRITERS,    [ZOK_OP_SENDMSG] = POLL_AT_WRITERS,
+	[ZOK_OP_ACCEPT] = POLL_AT_READERS,	 [ZOK_OP_CONNECT] = POLL_AT_WRITERS, [ZOK_OP_SPLICE] = POLL_AT_READERS,
+	[ZOK_OP_POLL] = POLL_AT_WATCHERS,
+};
+
+static struct zok__poll *poll_of(struct zok__engine *engine)
+{
+	return (struct zok__poll *)(void *)engine;
+}
+
+/* ---- Lists ---- */
+
+/* Where an op waits: the list, the descriptor that it belongs to, and the bit that has it tried again. */
+struct spot {
+	struct zok__poll_fd *state;
+	struct zok_op **list;
+	int fd;
+	uint8_t bit;
+};
+
+static struct spot spot_of(struct zok__poll *poll, const struct zok_op *op)
+{
+	int fd = op->engine_state == POLL_AT_OUT ? op->arg.splice.fd_out : op->fd;
+	struct zok__poll_fd *state = zok__poll_fd_find(poll, fd);
+
+	assert(state);
+	if (op->engine_state == POLL_AT_READERS)
+		return (struct spot){state, &state->readers, fd, ZOK__POLL_READ};
+	if (op->engine_state == POLL_AT_WATCHERS)
+		return (struct spot){state, &state->watchers, fd, 0};
+	return (struct spot){state, &state->writers, fd, ZOK__POLL_WRITE};
+}
+
+static void join(struct zok_op **list, struct zok_op *op)
+{
+	while (*list)
+		list = &(*list)->engine_next;
+	op->engine_next = NULL;
+	*list = op;
+}
+
+static void leave(struct zok_op **list, struct zok_op *op)
+{
+	while (*list != op)
+		list = &(*list)->engine_next;
+	*list = op->engine_next;
+}
+
+static void turn_join(struct zok__poll *poll, struct zok__poll_fd *state)
+{
+	if (state->is_in_turn)
+		return;
+	state->is_in_turn = true;
+	state->turn_next = NULL;
+	if (poll->turn_first)
+		poll->turn_last->turn_next = state;
+	else
+		poll->turn_first = state;
+	poll->turn_last = state;
+}
+
+static void later_join(struct zok__poll *poll, struct zok_op *op, enum zok__poll_place place)
+{
+	op->engine_state = (uint8_t)place;
+	op->engine_next = NULL;
+	if (poll->later.first)
+		poll->later.last->engine_next = op;
+	else
+		poll->later.first = op;
+	poll->later.last = op;
+}
+
+/* ---- Completions ---- */
+
+static void deliver(struct zok__poll *poll, struct zok_op *op, const struct zok_completion *completion)
+{
+	if (!completion->has_more) {
+		op->engine_state = POLL_AT_NOTHING;
+		op->handle = 0;
+	}
+	zok__count(&poll->counters->stats.completions, 1);
+	poll->delivered++;
+	poll->depth++;
+	op->deliver(op, completion);
+	poll->depth--;
+}
+
+/* The op is in no list. */
+static void end_later(struct zok__poll *poll, struct zok_op *op, int32_t result)
+{
+	op->future.result = result;
+	later_join(poll, op, POLL_AT_ENDINGS);
+}
+
+/* The op is in no list. At once, unless receivers that submit in deliver have nested too deep already. */
+static void end(struct zok__poll *poll, struct zok_op *op, int32_t result)
+{
+	if (poll->depth >= POLL_DEPTH_MAX)
+		end_later(poll, op, result);
+	else
+		deliver(poll, op, &(struct zok_completion){.result = result});
+}
+
+static void end_list(struct zok__poll *poll, struct zok_op **list)
+{
+	while (*list) {
+		struct zok_op *op = *list;
+
+		*list = op->engine_next;
+		end_later(poll, op, -ECANCELED);
+	}
+}
+
+void zok__poll_end_all(struct zok__poll *poll, struct zok__poll_fd *state)
+{
+	end_list(poll, &state->readers);
+	end_list(poll, &state->writers);
+	end_list(poll, &state->watchers);
+}
+
+/* ---- Ops that wait for readiness ---- */
+
+static bool is_multishot(const struct zok_op *op)
+{
+	return op->kind == ZOK_OP_RECV_BUFFERS || op->kind == ZOK_OP_ACCEPT;
+}
+
+/* A multishot goes on until an error, and a receive until the end of the stream. */
+static bool has_more(const struct zok_op *op, int32_t result)
+{
+	return (op->kind == ZOK_OP_ACCEPT && result >= 0) || (op->kind == ZOK_OP_RECV_BUFFERS && result > 0);
+}
+
+/*
+ * Sees to it that the op, which waits in its list, is tried again: by an event, or in the next turn where there will be none. Returns whether
+ * it waits: what cannot be watched has ended, and may be gone.
+ */
+static bool await_event(struct zok__poll *poll, struct zok_op *op)
+{
+	struct spot spot = spot_of(poll, op);
+	int rc;
+
+	if (spot.state->ready & spot.bit) {
+		turn_join(poll, spot.state);
+		return true;
+	}
+	if (spot.state->is_watched)
+		return true;
+	rc = poll->backend_ops->watch(poll->backend, spot.fd, (uint64_t)spot.state->generation << 32 | (uint32_t)spot.fd);
+	if (rc < 0 && rc != -EPERM) {
+		leave(spot.list, op);
+		end(poll, op, rc);
+		return false;
+	}
+	spot.state->is_watched = true;
+	if (rc == -EPERM) {
+		spot.state->kind = POLL_FILE;
+		spot.state->ready = ZOK__POLL_READ | ZOK__POLL_WRITE;
+		turn_join(poll, spot.state);
+	}
+	return true;
+}
+
+/* Nothing to read or write in a file is its answer, but a splice may wait for its other end. */
+static bool has_to_wait(const struct zok__poll_fd *state, const struct zok_op *op, int32_t result)
+{
+	return result == -EAGAIN && (state->kind != POLL_FILE || op->kind == ZOK_OP_SPLICE);
+}
+
+/* A splice has chosen anew which of its ends it waits for. */
+static void change_lists(struct zok__poll *poll, struct zok_op **list, struct zok_op *op)
+{
+	leave(list, op);
+	join(spot_of(poll, op).list, op);
+}
+
+/* Tries an op that is in its list. Returns whether it still waits there as before; otherwise it may be gone. */
+static bool try(struct zok__poll *poll, struct zok_op *op)
+{
+	struct spot spot = spot_of(poll, op);
+	struct zok__poll_fd *state = zok__poll_fd_find(poll, op->fd);
+	struct zok_completion completion = {0};
+
+	completion.result = zok__poll_attempt(poll, state, op, &completion.buf);
+	if (has_to_wait(state, op, completion.result)) {
+		if (op->kind == ZOK_OP_SPLICE)
+			change_lists(poll, spot.list, op);
+		return await_event(poll, op);
+	}
+	completion.has_more = has_more(op, completion.result);
+	if (!completion.has_more)
+		leave(spot.list, op);
+	deliver(poll, op, &completion);
+	return false;
+}
+
+/* The list and the bit are read anew each time: who receives a completion may submit, cancel and close. */
+static void serve_list(struct zok__poll *poll, struct zok__poll_fd *state, struct zok_op **list, uint8_t bit)
+{
+	for (int i = 0; *list && (state->ready & bit); i++) {
+		if (i == POLL_TRIES_PER_TURN) {
+			turn_join(poll, state);
+			return;
+		}
+		try(poll, *list);
+	}
+}
+
+/* An event says that something has changed, but not for whom: each one that polls asks anew. */
+static void serve_watchers(struct zok__poll *poll, struct zok__poll_fd *state)
+{
+	struct zok_op *op = state->watchers;
+
+	for (int i = 0; op; i++) {
+		if (i == POLL_TRIES_PER_TURN) {
+			turn_join(poll, state);
+			return;
+		}
+		op = try(poll, op) ? op->engine_next : state->watchers;
+	}
+}
+
+static void serve(struct zok__poll *poll, struct zok__poll_fd *state)
+{
+	serve_list(poll, state, &state->readers, ZOK__POLL_READ);
+	serve_list(poll, state, &state->writers, ZOK__POLL_WRITE);
+	serve_watchers(poll, state);
+}
+
+/* Makes the descriptors' entries, so that they are there from here on. */
+static int know(struct zok__poll *poll, struct zok_op *op)
+{
+	int error = 0;
+	struct zok__poll_fd *state = zok__poll_fd_get(poll, op->fd, &error), *out;
+
+	if (!state)
+		return error;
+	op->handle = state->generation;
+	if (op->kind != ZOK_OP_SPLICE)
+		return 0;
+	out = zok__poll_fd_get(poll, op->arg.splice.fd_out, &error);
+	if (!out)
+		return error;
+	op->handle = zok__poll_splice_handle(state, out);
+	return 0;
+}
+
+/*
+ * Whether an op is tried within submit: it is the next of its list, and there may be something for it. A multishot is not, so that its receiver
+ * need not expect completions before submit() has returned.
+ */
+static bool is_tried_at_once(const struct zok__poll *poll, const struct zok_op *op, const struct spot *spot)
+{
+	if (poll->depth >= POLL_DEPTH_MAX || is_multishot(op))
+		return false;
+	return op->kind == ZOK_OP_POLL || (*spot->list == op && (spot->state->ready & spot->bit));
+}
+
+static void submit_waiting(struct zok__poll *poll, struct zok_op *op)
+{
+	struct spot spot;
+	int rc = know(poll, op);
+
+	if (rc < 0) {
+		end(poll, op, rc);
+		return;
+	}
+	op->engine_state = places[op->kind];
+	spot = spot_of(poll, op);
+	join(spot.list, op);
+	if (is_tried_at_once(poll, op, &spot))
+		try(poll, op);
+	else if (op->kind == ZOK_OP_POLL)
+		turn_join(poll, spot.state);
+	else
+		await_event(poll, op);
+}
+
+/* ---- Ops that do not wait ---- */
+
+/* After EINTR the descriptor is closed all the same (close(2)). */
+static int32_t close_now(int fd)
+{
+	return close(fd) < 0 && errno != EINTR ? -errno : 0;
+}
+
+/* The close is completed after those that it ended, so that its owner may free what they used. */
+static void run_close(struct zok__poll *poll, struct zok_op *op)
+{
+	struct zok__poll_fd *state = zok__poll_fd_find(poll, op->fd);
+	bool has_ended = state && (state->readers || state->writers || state->watchers);
+	int32_t result;
+
+	if (state) {
+		zok__poll_end_all(poll, state);
+		zok__poll_fd_forget(state);
+	}
+	result = close_now(op->fd);
+	if (has_ended)
+		end_later(poll, op, result);
+	else
+		end(poll, op, result);
+}
+
+static void run_at_once(struct zok__poll *poll, struct zok_op *op)
+{
+	if (op->kind == ZOK_OP_CLOSE)
+		run_close(poll, op);
+	else if (op->kind == ZOK_OP_SHUTDOWN)
+		end(poll, op, shutdown(op->fd, op->arg.shutdown_how) < 0 ? -errno : 0);
+	else
+		end(poll, op, op->kind == ZOK_OP_NOP ? 0 : -EINVAL);
+}
+
+/* ---- The engine's face ---- */
+
+void zok__poll_submit(struct zok__engine *engine, struct zok_op *op)
+{
+	struct zok__poll *poll = poll_of(engine);
+
+	assert(op->engine_state == POLL_AT_NOTHING);
+	if (op->kind < ZOK_OP_KIND_COUNT && places[op->kind] != POLL_AT_NOTHING)
+		submit_waiting(poll, op);
+	else if (poll->depth >= POLL_DEPTH_MAX)
+		later_join(poll, op, POLL_AT_LATER);
+	else
+		run_at_once(poll, op);
+}
+
+/* The completion comes from the next wait, never from here: the receiver may be in the middle of another one of this op. */
+void zok__poll_cancel(struct zok__engine *engine, struct zok_op *op)
+{
+	struct zok__poll *poll = poll_of(engine);
+
+	switch ((enum zok__poll_place)op->engine_state) {
+	case POLL_AT_NOTHING:
+	case POLL_AT_ENDINGS: return;
+	case POLL_AT_LATER:
+		if (op->kind != ZOK_OP_CLOSE) {
+			op->future.result = -ECANCELED;
+			op->engine_state = POLL_AT_ENDINGS;
+		}
+		return;
+	default: leave(spot_of(poll, op).list, op); end_later(poll, op, -ECANCELED);
+	}
+}
+
+/* Only what is there now: who submits again while it is delivered comes with the next turn. */
+static void serve_later(struct zok__poll *poll)
+{
+	struct zok_op *op = poll->later.first;
+
+	poll->later = (struct zok__poll_queue){0};
+	while (op) {
+		struct zok_op *next = op->engine_next;
+
+		if (op->engine_state == POLL_AT_LATER)
+			run_at_once(poll, op);
+		else
+			deliver(poll, op, &(struct zok_completion){.result = (int32_t)op->future.result});
+		op = next;
+	}
+}
+
+static void serve_turn(struct zok__poll *poll)
+{
+	struct zok__poll_fd *state = poll->turn_first;
+
+	poll->turn_first = poll->turn_last = NULL;
+	while (state) {
+		struct zok__poll_fd *next = state->turn_next;
+
+		state->is_in_turn = false;
+		serve(poll, state);
+		state = next;
+	}
+}
+
+/*
+ * Asks the kernel in every turn, also when it has enough to do without: otherwise a descriptor that is always ready would keep the events of
+ * all others out. Work that is left for the next turn keeps this one from sleeping.
+ */
+int zok__poll_wait(struct zok__engine *engine, uint64_t timeout_ns)
+{
+	struct zok__poll *poll = poll_of(engine);
+
+	poll->delivered = 0;
+	serve_later(poll);
+	serve_turn(poll);
+	if (poll->delivered > 0 || poll->later.first || poll->turn_first)
+		timeout_ns = 0;
+	zok__count(&poll->counters->stats.waits, 1);
+	poll->backend_ops->wait(poll->backend, timeout_ns, poll);
+	return poll->delivered;
+}
+
+void zok__poll_ready(struct zok__poll *poll, uint64_t tag, unsigned ready)
+{
+	struct zok__poll_fd *state = zok__poll_fd_find(poll, (int)(uint32_t)tag);
+
+	if (!state || state->generation != tag >> 32)
+		return; /* of a file that has been closed since */
+	state->ready |= (uint8_t)ready;
+	serve(poll, state);
+}
+
+/* Release: what the waker wrote before this is seen by the core that it wakes, also where an earlier waker makes the system call. */
+void zok__poll_wake(struct zok__engine *engine)
+{
+	struct zok__poll *poll = poll_of(engine);
+
+	if (!__atomic_exchange_n(&poll->is_woken, true, __ATOMIC_RELEASE))
+		poll->backend_ops->wake(poll->backend);
+}
+
+/*
+ * Acquire, pairs with zok__poll_wake(): a waker that found the flag set comes before this exchange, which therefore sees what it wrote, and the
+ * core looks for work after wait() has returned. A waker that comes later finds the flag clear and makes the system call. An exchange, not a
+ * store, because only a read can acquire.
+ */
+void zok__poll_woken(struct zok__poll *poll)
+{
+	bool was_woken = __atomic_exchange_n(&poll->is_woken, false, __ATOMIC_ACQUIRE);
+
+	assert(was_woken);
+	(void)was_woken;
+}
+
+void zok__poll_release(struct zok__engine *engine, struct zok_buf *buf)
+{
+	struct zok__poll *poll = poll_of(engine);
+
+	buf->next = poll->free_bufs;
+	poll->free_bufs = buf;
+}
+
+/* ---- From create to destroy ---- */
+
+/* The lowest buffer on top; later the one that was released last, whose memory is warmest. */
+static void take_buffers(struct zok__poll *poll, struct zok__bufs *bufs)
+{
+	poll->bufs = bufs;
+	if (!bufs)
+		return;
+	bufs->engine = &poll->engine;
+	for (uint32_t i = bufs->count; i-- > 0;)
+		if (!bufs->bufs[i].is_out)
+			zok__poll_release(&poll->engine, &bufs->bufs[i]);
+}
+
+static void describe(struct zok__poll *poll)
+{
+	const struct zok__engine_feature features[] = {
+		{"edge-triggered", true, "one registration a descriptor"},
+		{"wait-precision", true, ""},
+		{"multishot-accept", true, "repeated by the engine"},
+		{"multishot-recv", true, "repeated by the engine, into pool buffers"},
+		{"asynchronous-files", false, "a read or write of a file blocks the core"},
+	};
+
+	_Static_assert(sizeof features == sizeof poll->features, "one row each");
+	for (size_t i = 0; i < sizeof features / sizeof *features; i++)
+		poll->features[i] = features[i];
+	snprintf(poll->features[1].reason, sizeof poll->features[1].reason, "%s", poll->backend_ops->describe(poll->backend));
+}
+
+int zok__poll_create(struct zok__engine **engine, const struct zok__engine_ops *ops, const struct zok__poll_backend_ops *backend,
+		     const struct zok__engine_options *options, char *reason, size_t reason_size)
+{
+	struct zok__poll *poll = calloc(1, sizeof *poll);
+	int rc;
+
+	if (!poll)
+		return -ENOMEM;
+	poll->engine.ops = ops;
+	poll->backend_ops = backend;
+	poll->mode = options->mode;
+	poll->counters = options->counters ? options->counters : &poll->own_counters;
+	rc = backend->create(&poll->backend, reason, reason_size);
+	if (rc < 0) {
+		free(poll);
+		return rc;
+	}
+	take_buffers(poll, options->bufs);
+	describe(poll);
+	*engine = &poll->engine;
+	return 0;
+}
+
+void zok__poll_destroy(struct zok__engine *engine)
+{
+	struct zok__poll *poll = poll_of(engine);
+
+	if (!poll)
+		return;
+	assert(!poll->later.first && poll->depth == 0);
+	poll->backend_ops->destroy(poll->backend);
+	zok__poll_table_finish(poll);
+	free(poll);
+}
+
+/* There is no thread of the kernel's that could submit for us: who asks for sqpoll gets park and is told. */
+void zok__poll_report(const struct zok__engine *engine, struct zok__engine_report *report)
+{
+	static const char *const modes[] = {
+		[ZOK__MODE_PARK] = "park",
+		[ZOK__MODE_ADAPTIVE] = "adaptive",
+		[ZOK__MODE_SPIN] = "spin",
+		[ZOK__MODE_SQPOLL] = "park",
+	};
+	const struct zok__poll *poll = (const struct zok__poll *)(const void *)engine;
+
+	*report = (struct zok__engine_report){
+		.engine = engine->ops->name,
+		.mode = modes[poll->mode],
+		.features = poll->features,
+		.feature_count = sizeof poll->features / sizeof *poll->features,
+	};
+}
