@@ -20,7 +20,7 @@ def run(program, *arguments, cwd, stdin=""):
 
 
 def check_formatting(tree):
-    files = tree.ending(".c", ".h", ".cc")
+    files = tree.ending(".c", ".h", ".cc", ".cpp")
     if not files:
         return
     is_content, said = run("clang-format-14", "--dry-run", "-Werror", *files, cwd=tree.root)

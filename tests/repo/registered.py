@@ -44,7 +44,7 @@ def is_named(tree, path, *prefixes):
 
 def check(tree):
     rows = unit_rows(tree)
-    for path in tree.ending(".c", ".cc", ".S"):
+    for path in tree.ending(".c", ".cc", ".cpp", ".S"):
         folder, name = os.path.dirname(path), os.path.splitext(os.path.basename(path))[0]
         if folder.startswith("tests/unit/") and name.startswith("test_"):
             room = folder[len("tests/unit/"):]

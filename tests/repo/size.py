@@ -22,7 +22,7 @@ def read_baseline(tree):
 def measure(tree):
     """{(path, function or "-"): (line number, lines)} of all that is over its limit."""
     found = {}
-    for path in tree.ending(".c", ".h", ".cc", ".S", ".py", ".sh"):
+    for path in tree.ending(".c", ".h", ".cc", ".cpp", ".S", ".py", ".sh"):
         count = tree.text(path).count("\n")
         if count > FILE_LINES_MAX:
             found[path, "-"] = 1, count

@@ -2,7 +2,7 @@
 import re
 
 LEFT_OVER = re.compile(r"\b(?:TO" r"DO|FIX" r"ME|XX" r"X|HA" r"CK)\b")
-TEXT_ENDINGS = (".c", ".h", ".cc", ".S", ".py", ".sh", ".md", ".txt", ".build", ".map", ".pml", ".html", ".css", ".js")
+TEXT_ENDINGS = (".c", ".h", ".cc", ".cpp", ".S", ".py", ".sh", ".md", ".txt", ".build", ".map", ".pml", ".html", ".css", ".js")
 TEXT_NAMES = ("dev", ".ci/run", "LICENSE", "meson_options.txt", ".gitignore", ".editorconfig")
 
 

@@ -28,7 +28,7 @@ class Tree:
         return [path for path in self.files if path.endswith(endings)]
 
     def c_files(self):
-        return self.ending(".c", ".h", ".cc", ".S")
+        return self.ending(".c", ".h", ".cc", ".cpp", ".S")
 
     def text(self, path):
         if path not in self._texts:

@@ -1,7 +1,7 @@
 # ./dev lint and ./dev format
 # shellcheck shell=bash
 
-c_files() { find . -path './build*' -prune -o -path ./.git -prune -o \( -name '*.c' -o -name '*.h' -o -name '*.cc' \) -print | sort; }
+c_files() { find . -path './build*' -prune -o -path ./.git -prune -o \( -name '*.c' -o -name '*.h' -o -name '*.cc' -o -name '*.cpp' \) -print | sort; }
 
 command_format() {
     (($# == 0)) || misuse "takes no argument, not '$1'"
