@@ -87,7 +87,7 @@ struct perf_load_options {
 	uint64_t warmup_ns;
 	uint64_t duration_ns;
 	uint64_t drain_ns;	     /* 0: 5 s */
-	uint64_t interval_ns;	     /* 0: 1 s */
+	uint64_t interval_ns;	     /* 0: a twentieth of the duration, from 100 ms to 1 s */
 	uint64_t connect_timeout_ns; /* 0: 10 s for all connections together */
 	uint64_t seed;
 	int significant_digits; /* 0: three */

@@ -67,6 +67,14 @@ static uint64_t or_default(uint64_t value, uint64_t otherwise)
 	return value ? value : otherwise;
 }
 
+/* A twentieth of the window makes a plot over time worth looking at; between 100 ms and 1 s. */
+static uint64_t default_interval(uint64_t duration_ns)
+{
+	uint64_t interval = duration_ns / 20;
+
+	return interval < 100 * ZOK_MS ? 100 * ZOK_MS : interval > ZOK_S ? ZOK_S : interval;
+}
+
 static void fill_defaults(struct perf_load_options *o)
 {
 	o->protocol = o->protocol ? o->protocol : "echo";
@@ -74,7 +82,7 @@ static void fill_defaults(struct perf_load_options *o)
 	o->depth = (unsigned)or_default(o->depth, 1);
 	o->threads = (unsigned)or_default(o->threads, or_default(o->cpu_count, 1));
 	o->drain_ns = or_default(o->drain_ns, 5 * ZOK_S);
-	o->interval_ns = or_default(o->interval_ns, ZOK_S);
+	o->interval_ns = or_default(o->interval_ns, default_interval(o->duration_ns));
 	o->connect_timeout_ns = or_default(o->connect_timeout_ns, 10 * ZOK_S);
 	o->significant_digits = (int)or_default((uint64_t)o->significant_digits, 3);
 	o->label = o->label ? o->label : o->target;

@@ -262,7 +262,7 @@ static const struct option_row rows[] = {
 	{"duration", "TIME", "the measured window (10s)", read_duration},
 	{"warmup", "TIME", "load before it that is not measured (1s)", read_warmup},
 	{"drain", "TIME", "how long replies are waited for after it (5s)", read_drain},
-	{"interval", "TIME", "of the log, of the plot over time and of the progress line (1s)", read_interval},
+	{"interval", "TIME", "of the log, of the plot over time and of the progress line (a twentieth, 100ms to 1s)", read_interval},
 	{"cpu", "LIST", "processors to pin the generator's threads to", read_cpus},
 	{"threads", "N", "generator threads (one, or one a processor named)", read_threads},
 	{"wait", "spin|block", "how the generator waits (open loop: spin, closed: block)", read_wait},
