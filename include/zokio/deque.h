@@ -25,9 +25,10 @@
  * and so would take from the middle of what a thief is claiming. name_steal_burst() is therefore a run of single steals.
  *
  * Source: N. M. Lê, A. Pop, A. Cohen, F. Zappa Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models", PPoPP 2013, without
- * the growing array. Its orderings, but for one: its push has a release fence before a relaxed store of `bottom`; ours is a release store
- * (a plain store on x86-64, one stlr on AArch64). The fence also vouched for every later relaxed store of `bottom`, so those are release
- * stores here.
+ * the growing array. Its orderings, with two changes that the model check (tests/model/) covers. Its push has a release fence before a
+ * relaxed store of `bottom`; ours is a release store (plain on x86-64, one stlr on AArch64). As that fence also vouched for the store of
+ * `bottom` that opens a later take, that one is a release store here. And its steal loads `top` with acquire, which the fence right after
+ * it is already.
  */
 #ifndef ZOKIO_DEQUE_H
 #define ZOKIO_DEQUE_H
@@ -69,7 +70,10 @@ static inline void zok__deque_publish(struct zok_deque_ends *ends)
 /* Any thread: raises top from `top` by one, unless another was first. */
 static inline bool zok__deque_win(struct zok_deque_ends *ends, size_t top)
 {
-	/* Seq_cst as in the paper: swaps of `top` stand in one order with the fences of take and steal. */
+	/*
+	 * Seq_cst as in the paper: C11's fences do not vouch for what their thread has only read, so that one thief's swap must itself
+	 * stand in the order of the fences. (C++20's do, and there release would be enough.)
+	 */
 	return ZOK__CAS(&ends->top, &top, top + 1, SEQ_CST);
 }
 
@@ -90,9 +94,9 @@ static inline bool zok__deque_take(struct zok_deque_ends *ends, size_t *index)
 		*index = bottom;
 		return true;
 	}
-	/* The last one is won like a steal; with none at all there is nothing to win. Release: see the head of this file. */
+	/* The last one is won like a steal; with none at all there is nothing to win. Relaxed: the fence above vouches for what was pushed. */
 	is_won = bottom == top && zok__deque_win(ends, top);
-	ZOK__STORE(&ends->bottom, bottom + 1, RELEASE);
+	ZOK__STORE(&ends->bottom, bottom + 1, RELAXED);
 	if (is_won)
 		*index = bottom;
 	return is_won;
@@ -101,8 +105,8 @@ static inline bool zok__deque_take(struct zok_deque_ends *ends, size_t *index)
 /* Thief: whether there is an oldest element, and its index. The caller reads the slot and then has to win it. */
 static inline bool zok__deque_oldest(struct zok_deque_ends *ends, size_t *index)
 {
-	/* Acquire: `bottom` is read after it; and pairs with the swap that raised it, whose thief saw the elements below some bottom. */
-	size_t top = ZOK__LOAD(&ends->top, ACQUIRE);
+	/* Relaxed: the fence below orders it, and acquires whatever it read. */
+	size_t top = ZOK__LOAD(&ends->top, RELAXED);
 
 	/* Pairs with the fence in zok__deque_take(). */
 	ZOK__FENCE_SEQ_CST();

@@ -22,7 +22,9 @@
  *
  * Sleeping. A producer is, for two instructions, between its exchange and its link; then pop() returns NULL although the queue is not
  * empty. So a consumer sleeps only when is_empty() says so, and the promise is: after is_empty() was true, the next push returns true. The
- * wake-up itself must not be lost either (an eventfd, a futex whose value the push changes…): that is the business of whoever sleeps.
+ * wake-up that follows must not be lost either. With one that lasts until it is consumed (an eventfd, a semaphore, a flag that is
+ * exchanged) the loop above is right as it stands: a wake-up that comes between is_empty() and the sleep, or that was sent for an element
+ * popped long since, makes the sleep return at once, and the loop looks again. Never consume one after is_empty() and sleep all the same.
  *
  * Source: D. Vyukov, "Intrusive MPSC node-based queue" (1024cores.net). is_empty() and push()'s answer are ours: the stub is the newest
  * element exactly when all else has been popped.
