@@ -88,6 +88,10 @@ need_packages() {
     if ((${#required[@]})); then
         install_quietly "${required[@]}" || die "could not install: ${required[*]}"
     fi
+    # All at once where that works; one that is not to be had must not keep the others out.
+    if ((${#optional[@]})) && install_quietly "${optional[@]}"; then
+        optional=()
+    fi
     for name in "${optional[@]}"; do
         install_quietly "$name" || warn "left out, could not install: $name"
     done
