@@ -216,6 +216,8 @@ static void serve_list(struct zok__poll *poll, struct zok__poll_fd *state, struc
 		}
 		try(poll, *list);
 	}
+	while (*list && !(state->ready & bit) && !state->is_watched) /* a multishot took all there was without ever having to wait */
+		await_event(poll, *list);
 }
 
 /* An event says that something has changed, but not for whom: each one that polls asks anew. */
