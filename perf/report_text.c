@@ -11,7 +11,7 @@ const char *perf_format_ns(char text[PERF_DURATION_TEXT_MAX], uint64_t ns)
 	size_t i = 0;
 	double value;
 
-	while (units[i].size > 1 && ns < units[i].size)
+	while (units[i].size > 1 && (double)ns < 0.9995 * (double)units[i].size) /* what would be rounded up to a whole unit is one */
 		i++;
 	value = (double)ns / (double)units[i].size;
 	snprintf(text, PERF_DURATION_TEXT_MAX, "%.*f %s",
