@@ -110,12 +110,12 @@ static void end(void)
 	MODEL_CHECK(box_is_empty(&box));
 }
 
-/* After sleeping, whatever is in the queue must have been announced by the push that found it empty. */
+/* Once asleep, whatever is still there must have been announced. Counted here, for is_empty() is what is on trial. */
 static void end_asleep(void)
 {
-	bool has_letters = !box_is_empty(&box);
+	bool is_all_received = next[0] == each[0] && next[1] == each[1];
 
-	MODEL_CHECK(!is_asleep || !has_letters || is_woken != 0);
+	MODEL_CHECK(!is_asleep || is_all_received || is_woken != 0);
 	end();
 }
 
