@@ -19,6 +19,12 @@ bool zok__sched_is_runnable(const struct zok_core *core)
 	return core->runq[ZOK_CLASS_LATENCY].head || core->runq[ZOK_CLASS_NORMAL].head || core->runq[ZOK_CLASS_BULK].head;
 }
 
+/* The difference, because with large shares the sums wrap around within a year. */
+static bool was_charged_less(const struct zok_core *core, enum zok_class a, enum zok_class b)
+{
+	return (int64_t)(core->pace[a].used_ns - core->pace[b].used_ns) < 0;
+}
+
 static enum zok_class pick_class(const struct zok_core *core)
 {
 	if (core->runq[ZOK_CLASS_LATENCY].head)
@@ -27,7 +33,7 @@ static enum zok_class pick_class(const struct zok_core *core)
 		return core->runq[ZOK_CLASS_NORMAL].head ? ZOK_CLASS_NORMAL : ZOK_CLASS_INHERIT;
 	if (!core->runq[ZOK_CLASS_NORMAL].head)
 		return ZOK_CLASS_BULK;
-	return core->pace[ZOK_CLASS_NORMAL].used_ns <= core->pace[ZOK_CLASS_BULK].used_ns ? ZOK_CLASS_NORMAL : ZOK_CLASS_BULK;
+	return was_charged_less(core, ZOK_CLASS_BULK, ZOK_CLASS_NORMAL) ? ZOK_CLASS_BULK : ZOK_CLASS_NORMAL;
 }
 
 static void run_stackless(struct zok_core *core, struct zok_task *task)
@@ -68,12 +74,12 @@ static void learn_quantum(struct zok__pace *pace, uint64_t ran_ns, uint32_t ran_
 	pace->quantum = quantum ? (uint32_t)quantum : 1;
 }
 
-/* A class that had nothing to do is level with the one that had. */
+/* A class that had nothing to do is level with the one that had. Latency has no share: what it used says nothing of the other two. */
 static void level(struct zok_core *core, enum zok_class task_class)
 {
 	enum zok_class other = task_class == ZOK_CLASS_NORMAL ? ZOK_CLASS_BULK : ZOK_CLASS_NORMAL;
 
-	if (!core->runq[other].head && core->pace[other].used_ns < core->pace[task_class].used_ns)
+	if (task_class != ZOK_CLASS_LATENCY && !core->runq[other].head && was_charged_less(core, other, task_class))
 		core->pace[other].used_ns = core->pace[task_class].used_ns;
 }
 
@@ -126,12 +132,16 @@ bool zok__sched_run(struct zok_core *core)
 	return false;
 }
 
-/* The tick has moved since the slice began, or does not run: the clock decides. */
+/* The tick has moved since the slice began, or does not run: the clock decides. Once due, every further question comes here and is due. */
 static bool is_due_slow(struct zok_core *core)
 {
+	uint64_t seen = zok__tick_seen();
+
 	zok__tick_wanted();
-	core->tick_seen = zok__tick_seen();
-	return zok__clock_now_ns(&core->clock) >= core->slice_end_ns;
+	if (zok__clock_now_ns(&core->clock) >= core->slice_end_ns)
+		return true;
+	core->tick_seen = seen;
+	return false;
 }
 
 static inline bool is_due(struct zok_core *core)
