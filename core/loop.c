@@ -66,11 +66,14 @@ static bool spin(struct zok_core *core, uint64_t limit_ns)
 	return false;
 }
 
+/* Also where mail keeps it awake the engine is asked: a message that waits for room in another core's mailbox must not hold up I/O. */
 static void park(struct zok_core *core)
 {
 	if (zok__mail_park(core)) {
 		core->engine->ops->wait(core->engine, sleep_limit_ns(core));
 		zok__mail_unpark(core);
+	} else {
+		core->engine->ops->wait(core->engine, 0);
 	}
 }
 
@@ -87,9 +90,11 @@ static void idle(struct zok_core *core)
 	zok__count(&core->counters.stats.time_idle_ns, core->now_ns - began_ns);
 }
 
+/* What waits in an outbox is somebody's answer: it leaves first. */
 static bool is_over(const struct zok_core *core)
 {
-	return core->is_stopping && core->root.live_count == 0 && core->service.live_count == 0 && !zok__sched_is_runnable(core);
+	return core->is_stopping && core->root.live_count == 0 && core->service.live_count == 0 && core->mail.waiting_count == 0 &&
+	       !zok__sched_is_runnable(core);
 }
 
 void zok__loop_run(struct zok_core *core)
