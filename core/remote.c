@@ -28,8 +28,9 @@ static int run_there(void *arg)
 	if (remote->is_canceled)
 		zok_scope_cancel(&remote->scope);
 	remote->result = remote->fn(remote->arg);
-	remote->is_running = false;
+	/* A cancel reaches the children that fn left behind, too: the scope is open until they have ended. */
 	remote->result = zok_scope_close(&remote->scope, remote->result);
+	remote->is_running = false;
 	send_home(zok__core(), remote);
 	return 0;
 }
