@@ -123,13 +123,14 @@ struct zok_future *zok_scope_join(struct zok_scope *scope)
 	return &scope->joined;
 }
 
+/* That somebody cancelled it is no failure of the scope: who did knows. That its time was up is. */
 static int outcome(const struct zok_scope *scope, int rc)
 {
 	if (rc != 0)
 		return rc;
 	if (scope->error != 0)
 		return scope->error;
-	return (scope->flags & ZOK__SCOPE_WAS_CUT) ? scope->cancel_code : 0;
+	return (scope->flags & ZOK__SCOPE_WAS_CUT) && scope->cancel_code == -ETIMEDOUT ? -ETIMEDOUT : 0;
 }
 
 int zok_scope_finish(struct zok_scope *scope, int rc)

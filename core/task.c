@@ -68,9 +68,14 @@ static bool is_echo(const struct zok_scope *scope, int result)
 	return scope->cancel_code != 0 && (result == -ECANCELED || result == scope->cancel_code);
 }
 
+/* An echo tells that something was cut short, also an await that began after the cancel. */
 static void carry_error(struct zok_scope *scope, int result)
 {
-	if (scope->error != 0 || is_echo(scope, result))
+	if (is_echo(scope, result)) {
+		scope->flags |= ZOK__SCOPE_WAS_CUT;
+		return;
+	}
+	if (scope->error != 0)
 		return;
 	scope->error = result;
 	if (scope->flags & ZOK__SCOPE_CANCEL_ON_ERROR)

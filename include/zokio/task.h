@@ -141,7 +141,7 @@ ZOK_API struct zok_scope *zok_scope_open(const struct zok_scope_options *options
 
 /*
  * Ends a scope that zok_scope_open() gave: joins all children, then frees it. With rc < 0 the children are cancelled first. Returns rc if it
- * is not 0, else the first child's error, else -ETIMEDOUT if the scope's own deadline had passed and cut something short, else 0.
+ * is not 0, else the first child's error, else -ETIMEDOUT if the scope's deadline had passed and cut something short, else 0.
  * Suspends (shielded: it cannot be left before the children have ended). Fibers only.
  */
 ZOK_API int zok_scope_close(struct zok_scope *scope, int rc);
