@@ -75,9 +75,20 @@ void zok_join_prepare(struct zok_join *join, struct zok_future *const *parts, si
 
 /* ---- Race ---- */
 
+/* The first part that is ready, however many became so before the race is polled again: called at each wake. */
+static void note_winner(struct zok_race *race)
+{
+	for (size_t i = 0; i < race->part_count && race->winner < 0; i++)
+		if (zok_future_is_ready(race->parts[i]))
+			race->winner = (ssize_t)i;
+}
+
 static void race_wake(struct zok_waker *waker)
 {
-	pass_on(&ZOK_CONTAINER_OF(waker, struct zok_race, waker)->future);
+	struct zok_race *race = ZOK_CONTAINER_OF(waker, struct zok_race, waker);
+
+	note_winner(race);
+	pass_on(&race->future);
 }
 
 /* Polls in order until one is ready. Those behind it are not started. */
@@ -98,12 +109,11 @@ static bool race_poll(struct zok_future *future)
 		return true;
 	}
 	future->state = ZOK_FUTURE_PENDING;
-	if (race->winner < 0) {
+	if (race->winner < 0)
 		race->winner = find_winner(race);
-		if (race->winner < 0)
-			return false;
-		cancel_parts(race->parts, race->part_count, race->winner);
-	}
+	if (race->winner < 0)
+		return false;
+	cancel_parts(race->parts, race->part_count, race->winner);
 	if (!poll_parts(race->parts, race->part_count, &race->waker))
 		return false;
 	future->waker = NULL;
@@ -116,6 +126,7 @@ static void race_cancel(struct zok_future *future)
 {
 	struct zok_race *race = ZOK_CONTAINER_OF(future, struct zok_race, future);
 
+	note_winner(race);
 	cancel_parts(race->parts, race->part_count, -1);
 }
 

@@ -110,7 +110,7 @@ struct zok_join {
 	struct zok_future future;
 	struct zok_waker waker;
 	struct zok_future *const *parts;
-	size_t part_count, ready_count;
+	size_t part_count;
 };
 
 /* First of several: the first part to be ready wins, the others are cancelled and awaited. Its result is the index of the winner. */
