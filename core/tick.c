@@ -43,13 +43,13 @@ static bool wait_one_period(void)
 	struct timespec until;
 	bool goes_on;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_nsec += (long)ticker.period_ns;
 	until.tv_sec += until.tv_nsec / (long)ZOK_S;
 	until.tv_nsec %= (long)ZOK_S;
 	pthread_mutex_lock(&ticker.lock);
 	if (!ticker.is_ending)
-		pthread_cond_timedwait(&ticker.started_again, &ticker.lock, &until);
+		pthread_cond_clockwait(&ticker.started_again, &ticker.lock, CLOCK_MONOTONIC, &until);
 	goes_on = !ticker.is_ending;
 	pthread_mutex_unlock(&ticker.lock);
 	return goes_on;

@@ -42,11 +42,11 @@ static struct job *next_job(void)
 	struct zok_list *link;
 	int rc = 0;
 
-	clock_gettime(CLOCK_REALTIME, &until);
+	clock_gettime(CLOCK_MONOTONIC, &until);
 	until.tv_sec += IDLE_S;
 	pool.idle_count++;
 	while (zok_list_is_empty(&pool.queue) && !pool.is_ending && rc != ETIMEDOUT)
-		rc = pthread_cond_timedwait(&pool.work, &pool.lock, &until);
+		rc = pthread_cond_clockwait(&pool.work, &pool.lock, CLOCK_MONOTONIC, &until);
 	pool.idle_count--;
 	link = zok_list_pop_front(&pool.queue);
 	if (!link)
