@@ -114,6 +114,8 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 
 void zok__core_close(struct zok_core *core)
 {
+	if (core->net)
+		core->net->finish(core->net);
 	core->options.engine->destroy(core->engine);
 	core->engine = NULL;
 	this_core = NULL;

@@ -85,6 +85,11 @@ struct zok__pace {
 /* Subtracted from slice_left to end a slice early without losing count of what ran. */
 enum { ZOK__SLICE_PREEMPTED = 1 << 24 };
 
+/* What a layer above keeps of its own for each core. finish() is called on the core, when no task is left and the engine still works. */
+struct zok__core_part {
+	void (*finish)(struct zok__core_part *part);
+};
+
 struct zok_core {
 	/* what a switch touches */
 	struct zok_task *current;
@@ -112,6 +117,7 @@ struct zok_core {
 	uint64_t now_ns;	  /* as of the last turn of the loop */
 	uint64_t spin_ns;	  /* adaptive: how long it spins, as learned */
 	bool is_stopping;
+	struct zok__core_part *net; /* net/'s; NULL until its first socket */
 	struct zok__core_options options;
 
 	/* shared, each on lines of its own */

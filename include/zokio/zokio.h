@@ -11,6 +11,7 @@
 #include "zokio/memory.h"
 #include "zokio/mpmc.h"
 #include "zokio/mpsc.h"
+#include "zokio/net.h"
 #include "zokio/op.h"
 #include "zokio/runtime.h"
 #include "zokio/spsc.h"

@@ -1,0 +1,270 @@
+/*
+ * Accept. A multishot op brings descriptors, which queue on the door until somebody takes them; it is armed by the first zok_accept(). When
+ * the queue is full the multishot is cancelled, and further connections wait in the kernel's backlog. A cancelled accept has nothing to lose.
+ *
+ * Out of descriptors or memory: the door waits, a little longer each time, and tries again. What will pass is not the caller's to handle.
+ */
+#include "net/door.h"
+
+#include "zokio/task.h"
+
+#include <errno.h>
+
+#define RETRY_FIRST_NS (10 * ZOK_MS)
+#define RETRY_LAST_NS  (100 * ZOK_MS)
+
+/* ---- The multishot ---- */
+
+static void accept_deliver(struct zok_op *op, const struct zok_completion *completion);
+
+static void start(struct zok__door *door)
+{
+	struct zok_socket *socket = &door->socket;
+
+	zok__op_prepare(&socket->recv_op, ZOK_OP_ACCEPT, socket->fd);
+	socket->recv_op.deliver = accept_deliver;
+	socket->recv_state = ZOK__RECV_ARMED;
+	zok__op_start(&socket->recv_op);
+}
+
+static bool is_waiting_to_retry(const struct zok__door *door)
+{
+	return door->retry.future.state == ZOK_FUTURE_PENDING;
+}
+
+static void start_if_room(struct zok__door *door)
+{
+	bool is_stopped = door->socket.recv_state == ZOK__RECV_IDLE || door->socket.recv_state == ZOK__RECV_PAUSED;
+
+	if (is_stopped && door->count <= door->count_max / 2 && !is_waiting_to_retry(door))
+		start(door);
+}
+
+/* ---- When something is short ---- */
+
+static bool is_shortage(int result)
+{
+	return result == -EMFILE || result == -ENFILE || result == -ENOMEM || result == -ENOBUFS;
+}
+
+/* A connection that failed before it was accepted; accept(2) names these, and none is the door's fault. */
+static bool is_of_connection(int result)
+{
+	switch (result) {
+	case -ECONNABORTED:
+	case -EPROTO:
+	case -ENETDOWN:
+	case -ENOPROTOOPT:
+	case -EHOSTDOWN:
+	case -ENONET:
+	case -EHOSTUNREACH:
+	case -EOPNOTSUPP:
+	case -ENETUNREACH:
+	case -EPERM:
+	case -EINTR:
+	case -EAGAIN: return true;
+	default: return false;
+	}
+}
+
+static void retry_later(struct zok__door *door)
+{
+	uint64_t next_ns = door->retry_ns * 2;
+
+	zok__count(&door->socket.net->core->counters.stats.fd_shortages, 1);
+	if (door->retry_ns == 0)
+		next_ns = RETRY_FIRST_NS;
+	door->retry_ns = next_ns < RETRY_LAST_NS ? next_ns : RETRY_LAST_NS;
+	zok_timer_prepare(&door->retry, door->retry_ns);
+	zok_future_poll(&door->retry.future, &door->on_retry);
+}
+
+static void retry(struct zok_waker *waker)
+{
+	struct zok__door *door = ZOK_CONTAINER_OF(waker, struct zok__door, on_retry);
+
+	if (!door->socket.closer)
+		start_if_room(door);
+}
+
+void zok__accept_init(struct zok__door *door)
+{
+	door->on_retry.wake = retry;
+	door->retry.future.state = ZOK_FUTURE_READY;
+}
+
+/* ---- What the engine brings ---- */
+
+static void ended(struct zok__door *door, int result)
+{
+	struct zok_socket *socket = &door->socket;
+	bool was_pausing = socket->recv_state == ZOK__RECV_PAUSING;
+
+	socket->recv_op.future.state = ZOK_FUTURE_READY;
+	socket->recv_state = was_pausing ? ZOK__RECV_PAUSED : ZOK__RECV_IDLE;
+	if (socket->closer)
+		return;
+	if (is_shortage(result)) {
+		retry_later(door);
+	} else if (result >= 0 || result == -ECANCELED || is_of_connection(result)) {
+		if (door->acceptor)
+			start_if_room(door);
+	} else {
+		socket->recv_state = ZOK__RECV_ENDED;
+		socket->recv_result = result;
+	}
+}
+
+static void queue_push(struct zok__door *door, int fd)
+{
+	door->fds[(door->head + door->count) % door->count_max] = fd;
+	door->count++;
+	door->retry_ns = 0;
+}
+
+/* Half of the ring stays free for what comes between the cancel and the end of the multishot. */
+static bool is_full(const struct zok__door *door)
+{
+	return door->count >= door->count_max / 2;
+}
+
+static void wake_acceptor(const struct zok__door *door)
+{
+	struct zok_waker *waker = door->acceptor ? door->acceptor->future.waker : NULL;
+
+	if (waker)
+		waker->wake(waker);
+}
+
+static void accept_deliver(struct zok_op *op, const struct zok_completion *completion)
+{
+	struct zok__door *door = zok__door_of(ZOK_CONTAINER_OF(op, struct zok_socket, recv_op));
+
+	if (completion->result >= 0)
+		queue_push(door, completion->result);
+	if (!completion->has_more) {
+		ended(door, completion->result);
+	} else if (is_full(door) && door->socket.recv_state == ZOK__RECV_ARMED) {
+		door->socket.recv_state = ZOK__RECV_PAUSING;
+		zok__op_cancel(op);
+	}
+	if (door->count > 0 || door->socket.recv_state == ZOK__RECV_ENDED)
+		wake_acceptor(door);
+	if (door->socket.closer)
+		zok__close_continue(&door->socket);
+}
+
+int zok__accept_take_left(struct zok_socket *socket)
+{
+	struct zok__door *door = zok__door_of(socket);
+	int fd;
+
+	if (!socket->is_door || door->count == 0)
+		return -1;
+	fd = door->fds[door->head];
+	door->head = (door->head + 1) % door->count_max;
+	door->count--;
+	return fd;
+}
+
+/* ---- The future ---- */
+
+static bool has_something(const struct zok__door *door)
+{
+	return door->count > 0 || door->socket.recv_state == ZOK__RECV_ENDED;
+}
+
+/* Without memory for the socket the descriptor stays where it is, for the next call. */
+static int take(struct zok__door *door, struct zok_accept *accept)
+{
+	int rc;
+
+	if (door->count == 0)
+		return door->socket.recv_result;
+	rc = zok__socket_create(&accept->peer, door->fds[door->head]);
+	if (rc < 0)
+		return rc;
+	zok__accept_take_left(&door->socket);
+	start_if_room(door);
+	return 0;
+}
+
+static int admit(struct zok_socket *socket)
+{
+	if (socket->closer)
+		return -EBADF;
+	if (!socket->is_door)
+		return -EINVAL;
+	return zok__door_of(socket)->acceptor ? -EBUSY : 0;
+}
+
+static bool accept_begin(struct zok_accept *accept)
+{
+	struct zok__door *door = zok__door_of(accept->door);
+	int rc = admit(accept->door);
+
+	if (rc < 0)
+		return zok__end_in_poll(&accept->future, rc);
+	if (has_something(door))
+		return zok__end_in_poll(&accept->future, take(door, accept));
+	accept->future.state = ZOK_FUTURE_PENDING;
+	door->acceptor = accept;
+	start_if_room(door);
+	return false;
+}
+
+static bool accept_poll(struct zok_future *future)
+{
+	struct zok_accept *accept = ZOK_CONTAINER_OF(future, struct zok_accept, future);
+	struct zok__door *door = zok__door_of(accept->door);
+
+	if (future->state == ZOK_FUTURE_PREPARED)
+		return accept_begin(accept);
+	if (!has_something(door))
+		return false;
+	door->acceptor = NULL;
+	return zok__end_in_poll(future, take(door, accept));
+}
+
+static void accept_cancel(struct zok_future *future)
+{
+	struct zok_accept *accept = ZOK_CONTAINER_OF(future, struct zok_accept, future);
+
+	zok__door_of(accept->door)->acceptor = NULL;
+	zok_future_complete(future, -ECANCELED);
+}
+
+static const struct zok_future_ops accept_ops = {.poll = accept_poll, .cancel = accept_cancel};
+
+void zok_accept_prepare(struct zok_accept *accept, struct zok_socket *door)
+{
+	zok_future_prepare(&accept->future, &accept_ops);
+	accept->door = door;
+	accept->peer = NULL;
+}
+
+int zok_accept(struct zok_socket *door, struct zok_socket **peer)
+{
+	struct zok_accept accept;
+	int rc;
+
+	zok_accept_prepare(&accept, door);
+	rc = (int)zok_await(&accept.future);
+	if (rc == 0)
+		*peer = accept.peer;
+	return rc;
+}
+
+void zok__accept_abort(struct zok_socket *socket)
+{
+	struct zok__door *door = zok__door_of(socket);
+	struct zok_accept *acceptor;
+
+	if (!socket->is_door)
+		return;
+	zok_future_cancel(&door->retry.future);
+	acceptor = door->acceptor;
+	door->acceptor = NULL;
+	if (acceptor)
+		zok_future_complete(&acceptor->future, -EBADF);
+}

@@ -1,0 +1,118 @@
+/*
+ * A socket from inside, and what the files of net/ share. Read first.
+ *
+ *   socket.c   life: from a descriptor to a socket and back; options, addresses; the core's part of net
+ *   recv.c     receive: a multishot fills the core's buffers, readers take them
+ *   send.c     send
+ *   listen.c   doors: listening, stale Unix files
+ *   accept.c   connections taken from a door
+ *   connect.c  connections made
+ *   close.c    the end, in order
+ *   forward.c  from one socket to another
+ *   address.c  addresses as text;  sys.c  the system calls that no engine makes
+ *
+ * Everything here runs on the core that made the socket. What a socket has in flight is embedded in it (recv_op) or belongs to whoever awaits
+ * it (send, close); it is freed when nothing is.
+ */
+#ifndef NET_SOCKET_H
+#define NET_SOCKET_H
+
+#include "core/core.h"
+#include "core/op.h"
+#include "net/address.h"
+#include "zokio/net.h"
+
+/* What is under way to receive, or to accept. */
+enum zok__recv_state {
+	ZOK__RECV_IDLE,	    /* nothing */
+	ZOK__RECV_ARMED,    /* the multishot is in flight */
+	ZOK__RECV_PAUSING,  /* it was cancelled because nobody takes what it brings; its end has not come yet */
+	ZOK__RECV_PAUSED,   /* it has ended; it is armed again once the queue is short */
+	ZOK__RECV_DIRECT,   /* a single receive into the reader's own memory is in flight */
+	ZOK__RECV_STARVING, /* a reader of buffers waits for one to come back: in net->starving */
+	ZOK__RECV_ENDED,    /* recv_result stands: 0 at end of stream, or the error */
+};
+
+struct zok_socket {
+	int fd;
+	bool is_door;
+	uint8_t recv_state;
+	uint16_t queued_count;	      /* buffers between first and last */
+	struct zok_buf *first, *last; /* received, not yet taken */
+	struct zok_recv *reader;      /* who waits for bytes */
+	struct zok_send *sender;      /* whose bytes are in flight */
+	struct zok_close *closer;     /* from here on nothing begins */
+	struct zok__net *net;
+	int recv_result;
+	struct zok_op recv_op;
+	struct zok_list open;	  /* among net->sockets */
+	struct zok_list starving; /* among net->starving */
+};
+
+ZOK_STATIC_ASSERT(sizeof(struct zok_socket) <= 256, "what an idle connection costs of ours, beside its task");
+
+/* A core's part of net: made with its first socket. */
+struct zok__net {
+	struct zok__core_part part; /* first */
+	struct zok_core *core;
+	struct zok_pool sockets;
+	struct zok_list open;	  /* sockets, by zok_socket.open */
+	struct zok_list starving; /* those whose receive waits for a buffer, the longest first */
+};
+
+/* ---- socket.c ---- */
+
+/* The calling core's; NULL: no memory. */
+struct zok__net *zok__net(void);
+
+/* Makes `fd` a socket; the descriptor stays the caller's if that fails. -ENOMEM. */
+int zok__socket_create(struct zok_socket **socket, int fd);
+
+void zok__socket_init(struct zok_socket *socket, struct zok__net *net, int fd);
+
+/* The descriptor is closed, nothing is in flight. */
+void zok__socket_destroy(struct zok_socket *socket);
+
+/* Whether the running task's awaits would be cut short. */
+static inline bool zok__is_cut(const struct zok__net *net)
+{
+	const struct zok_task *task = net->core->current;
+
+	return task && task->scope->cancel_code != 0;
+}
+
+/* Ends a future from within its own poll: whoever polls knows already, and is not woken. */
+static inline bool zok__end_in_poll(struct zok_future *future, ssize_t result)
+{
+	future->waker = NULL;
+	zok_future_complete(future, result);
+	return true;
+}
+
+/* ---- recv.c ---- */
+
+/* Gives a buffer back, and to whoever waits for one. */
+void zok__recv_give_back(struct zok__net *net, struct zok_buf *buf);
+
+/* For close: ends the reader's wait, drops what is queued, asks for the end of what is in flight. */
+void zok__recv_abort(struct zok_socket *socket);
+
+/* ---- accept.c ---- */
+
+/* For close. */
+void zok__accept_abort(struct zok_socket *socket);
+
+/* The next descriptor that was accepted and given to nobody; -1: none. */
+int zok__accept_take_left(struct zok_socket *socket);
+
+/* ---- listen.c ---- */
+
+/* For close: removes the file of a Unix door. */
+void zok__listen_remove_file(struct zok_socket *socket);
+
+/* ---- close.c ---- */
+
+/* Something has ended: a close that waits for it may go on. */
+void zok__close_continue(struct zok_socket *socket);
+
+#endif

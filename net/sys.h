@@ -1,0 +1,39 @@
+/*
+ * The system calls of net/ that are not on the way of data: making, naming and tuning a socket. Everything else goes through the engine. One
+ * file, so that a simulator can own them. All return 0 (or a descriptor) or a negative errno; none blocks.
+ */
+#ifndef NET_SYS_H
+#define NET_SYS_H
+
+#include "net/address.h"
+
+#include <sys/types.h>
+
+/* A file's identity: what it is, whatever its name is by now. */
+struct zok__sys_file {
+	dev_t device;
+	ino_t inode;
+};
+
+/* A stream socket, close-on-exec, blocking: whether a call waits is the engine's business. */
+int zok__sys_socket(int family);
+int zok__sys_bind(int fd, const struct zok__address *address);
+int zok__sys_listen(int fd, int backlog);
+void zok__sys_close(int fd);
+
+int zok__sys_option_set(int fd, int level, int name, int value);
+int zok__sys_option_get(int fd, int level, int name, int *value);
+int zok__sys_local_address(int fd, struct zok__address *address);
+int zok__sys_peer_address(int fd, struct zok__address *address);
+
+/* Close-on-exec, and blocking: io_uring gives -EAGAIN for a descriptor that is not, where we want it to wait. */
+int zok__sys_adopt(int fd);
+
+/* Whether somebody listens on a Unix socket's file: 0, -ECONNREFUSED (nobody does), -ENOENT… */
+int zok__sys_probe(const struct zok__address *address);
+int zok__sys_file_identity(const char *path, struct zok__sys_file *file);
+
+/* Removes a socket's file if the path still names `file`. */
+void zok__sys_unlink_if_same(const char *path, const struct zok__sys_file *file);
+
+#endif
