@@ -1,0 +1,151 @@
+/*
+ * A TCP gateway: each connection to --listen is joined with one to --to, and bytes go both ways until both sides have ended. A half-close is
+ * passed on; what breaks one side ends the other, and the gateway goes on. Counters are printed at the end.
+ */
+#include "options.h"
+
+struct gateway {
+	const char *listen, *to;
+	unsigned long refused; /* connections whose upstream could not be reached */
+	unsigned long broken;  /* that ended by an error of either side */
+};
+
+struct pair {
+	struct gateway *gateway;
+	struct zok_socket *client, *upstream;
+};
+
+/* Counters of all cores: nobody waits for them, so relaxed will do. */
+static void count(unsigned long *counter)
+{
+	__atomic_fetch_add(counter, 1, __ATOMIC_RELAXED);
+}
+
+static int forward_answers(void *arg)
+{
+	struct pair *pair = arg;
+	int64_t rc = zok_forward(pair->upstream, pair->client, NULL);
+
+	return rc < 0 ? (int)rc : 0;
+}
+
+/* The first side that fails cancels the other. */
+static int join(struct pair *pair)
+{
+	struct zok_scope *scope = zok_scope_open(&(struct zok_scope_options){.name = "pair", .cancel_on_error = true});
+	int64_t rc;
+
+	if (!scope)
+		return -ENOMEM;
+	rc = zok_spawn(scope, forward_answers, pair, NULL);
+	if (rc == 0)
+		rc = zok_forward(pair->client, pair->upstream, NULL);
+	return zok_scope_close(scope, rc < 0 ? (int)rc : 0);
+}
+
+struct arrival {
+	struct gateway *gateway;
+	struct zok_socket *client;
+};
+
+static int serve(void *arg)
+{
+	struct arrival arrival = *(struct arrival *)arg;
+	struct pair pair = {.gateway = arrival.gateway, .client = arrival.client};
+
+	free(arg);
+	if (zok_connect(&pair.upstream, pair.gateway->to, NULL) < 0) {
+		count(&pair.gateway->refused);
+	} else {
+		if (join(&pair) < 0)
+			count(&pair.gateway->broken);
+		zok_close(pair.upstream);
+	}
+	zok_close(pair.client);
+	return 0;
+}
+
+static int spawn_serve(struct zok_scope *scope, struct gateway *gateway, struct zok_socket *client)
+{
+	struct arrival *arrival = malloc(sizeof *arrival);
+	int rc;
+
+	if (!arrival)
+		return -ENOMEM;
+	*arrival = (struct arrival){gateway, client};
+	rc = zok_spawn(scope, serve, arrival, NULL);
+	if (rc < 0)
+		free(arrival);
+	return rc;
+}
+
+static int accept_all(struct gateway *gateway, struct zok_socket *door)
+{
+	struct zok_scope *clients = zok_scope_open(&(struct zok_scope_options){.name = "clients"});
+	struct zok_socket *client;
+	int rc = clients ? 0 : -ENOMEM;
+
+	while (rc == 0 && (rc = zok_accept(door, &client)) == 0)
+		if (spawn_serve(clients, gateway, client) < 0)
+			zok_close(client);
+	if (clients)
+		rc = zok_scope_close(clients, rc);
+	zok_close(door);
+	return rc;
+}
+
+/* On every core but the first: a door of its own at the same address. */
+static int listen_here(void *arg)
+{
+	struct gateway *gateway = arg;
+	struct zok_socket *door;
+	int rc = zok_listen(&door, gateway->listen, &(struct zok_listen_options){.reuse_port = true});
+
+	return rc < 0 ? rc : accept_all(gateway, door);
+}
+
+static void print_counters(const struct gateway *gateway)
+{
+	struct zok_core_stats sum = {0}, stats;
+
+	for (unsigned core = 0; core < zok_core_count() && zok_stats(core, &stats) == 0; core++) {
+		sum.sockets_opened += stats.sockets_opened;
+		sum.sockets_closed += stats.sockets_closed;
+		sum.bytes_received += stats.bytes_received;
+		sum.bytes_sent += stats.bytes_sent;
+	}
+	printf("sockets opened %lu closed %lu, bytes received %lu sent %lu, upstream refused %lu, connections broken %lu\n",
+	       (unsigned long)sum.sockets_opened, (unsigned long)sum.sockets_closed, (unsigned long)sum.bytes_received,
+	       (unsigned long)sum.bytes_sent, gateway->refused, gateway->broken);
+}
+
+static int run(void *arg)
+{
+	struct gateway *gateway = arg;
+	const struct zok_listen_options options = {.reuse_port = zok_core_count() > 1};
+	struct zok_scope *others = zok_scope_open(&(struct zok_scope_options){.name = "cores"});
+	char address[ZOK_ADDRESS_SIZE];
+	struct zok_socket *door;
+	int rc = others ? zok_listen(&door, gateway->listen, &options) : -ENOMEM;
+
+	if (rc == 0) {
+		zok_local_address(door, address, sizeof address); /* the port, where the kernel has chosen it */
+		gateway->listen = address;
+		for (unsigned core = 1; rc == 0 && core < zok_core_count(); core++)
+			rc = zok_spawn_on(core, others, listen_here, gateway, NULL);
+		options_announce(door);
+		rc = accept_all(gateway, door);
+	}
+	if (others)
+		rc = zok_scope_close(others, rc);
+	print_counters(gateway);
+	return rc;
+}
+
+int main(int argc, char **argv)
+{
+	const struct options options = options_read(argc, argv, true);
+	struct gateway gateway = {.listen = options.listen, .to = options.to};
+
+	return options_exit_code(zok_run(&options.runtime, run, &gateway));
+}
