@@ -1,5 +1,5 @@
 /* Sends back what it receives: a fiber a connection, a door a core. */
-#include "options.h"
+#include "examples/options.h"
 
 static int serve(void *arg)
 {

@@ -1,5 +1,5 @@
 /* The echo of echo.c with stackless tasks: a connection costs its frame and no stack. */
-#include "options.h"
+#include "examples/options.h"
 
 struct client {
 	struct zok_task task;

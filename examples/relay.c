@@ -2,7 +2,7 @@
  * A TCP gateway: each connection to --listen is joined with one to --to, and bytes go both ways until both sides have ended. A half-close is
  * passed on; what breaks one side ends the other, and the gateway goes on. Counters are printed at the end.
  */
-#include "options.h"
+#include "examples/options.h"
 
 struct gateway {
 	const char *listen, *to;

@@ -27,12 +27,12 @@ struct zok_socket;
 #define ZOK_ADDRESS_SIZE 128
 
 struct zok_listen_options {
-	int backlog;	     /* 0: the kernel's maximum (SOMAXCONN) */
-	bool reuse_port;     /* SO_REUSEPORT: a listener a core on one address */
-	bool without_nodelay; /* accepted TCP sockets: leave Nagle's algorithm on */
+	int backlog;				   /* 0: the kernel's maximum (SOMAXCONN) */
+	bool reuse_port;			   /* SO_REUSEPORT: a listener a core on one address */
+	bool without_nodelay;			   /* accepted TCP sockets: leave Nagle's algorithm on */
 	int send_buffer_size, receive_buffer_size; /* SO_SNDBUF, SO_RCVBUF of accepted sockets; 0: the kernel's */
-	bool keepalive;	     /* on accepted sockets */
-	unsigned accept_batch_max; /* connections taken ahead of zok_accept(); 0: 64 */
+	bool keepalive;				   /* on accepted sockets */
+	unsigned accept_batch_max;		   /* connections taken ahead of zok_accept(); 0: 64 */
 };
 
 struct zok_connect_options {
@@ -149,6 +149,7 @@ struct zok_close {
 	bool has_begun; /* private */
 };
 
+/* Each as the call of its name: the future's result is what that returns. */
 ZOK_API void zok_accept_prepare(struct zok_accept *accept, struct zok_socket *door);
 /* -EINVAL comes as the future's result. `address` is read during the call; `options` must stay until the result. */
 ZOK_API void zok_connect_prepare(struct zok_connect *connect, const char *address, const struct zok_connect_options *options);
@@ -163,9 +164,10 @@ ZOK_API void zok_close_prepare(struct zok_close *close, struct zok_socket *socke
 ZOK_API int zok_local_address(const struct zok_socket *socket, char *text, size_t size);
 ZOK_API int zok_peer_address(const struct zok_socket *socket, char *text, size_t size);
 
+/* Nagle's algorithm off or on; probes of an idle connection (0 leaves the kernel's figure); SO_SNDBUF and SO_RCVBUF. -EOPNOTSUPP: not TCP. */
 ZOK_API int zok_set_nodelay(struct zok_socket *socket, bool on);
 ZOK_API int zok_set_keepalive(struct zok_socket *socket, bool on, unsigned idle_s, unsigned interval_s, unsigned probes);
-ZOK_API int zok_set_buffer_sizes(struct zok_socket *socket, int send, int receive); /* 0: leave as it is */
+ZOK_API int zok_set_buffer_sizes(struct zok_socket *socket, int send, int receive); /* bytes; 0: leave as it is */
 
 /* The descriptor, for options that have no call here. It stays the socket's; do not read, write or close it. */
 ZOK_API int zok_socket_fd(const struct zok_socket *socket);
