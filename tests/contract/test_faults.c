@@ -1,0 +1,320 @@
+/* Every system call and allocation of an engine fails once in turn: the op says so, and nothing hangs, leaks or aborts. */
+#include "tests/contract/harness.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/eventfd.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+/* ---- The faults: linked in with -Wl,--wrap, see meson.build ---- */
+
+static struct {
+	bool is_armed;	 /* the engine is running, not the test */
+	bool interrupts; /* only calls that a signal may interrupt fail, with EINTR */
+	unsigned calls;	 /* counted while armed */
+	unsigned target; /* which of them fails */
+	const char *hit; /* which one it was */
+} faults;
+
+static bool is_due(const char *name, bool can_be_interrupted)
+{
+	if (!faults.is_armed || (faults.interrupts && !can_be_interrupted) || ++faults.calls != faults.target)
+		return false;
+	faults.hit = name;
+	return true;
+}
+
+#define WRAP(type, name, parameters, arguments, can_be_interrupted, failed, error) \
+	type __real_##name parameters;                                             \
+	type __wrap_##name parameters;                                             \
+	type __wrap_##name parameters                                              \
+	{                                                                          \
+		if (!is_due(#name, can_be_interrupted))                            \
+			return __real_##name arguments;                            \
+		errno = faults.interrupts ? EINTR : error;                         \
+		return failed;                                                     \
+	}
+
+WRAP(void *, calloc, (size_t count, size_t size), (count, size), false, NULL, ENOMEM)
+WRAP(void *, realloc, (void *memory, size_t size), (memory, size), false, NULL, ENOMEM)
+WRAP(int, epoll_create1, (int flags), (flags), false, -1, EMFILE)
+WRAP(int, eventfd, (unsigned value, int flags), (value, flags), false, -1, EMFILE)
+WRAP(int, epoll_ctl, (int epoll, int what, int fd, struct epoll_event *event), (epoll, what, fd, event), false, -1, ENOMEM)
+WRAP(int, epoll_wait, (int epoll, struct epoll_event *events, int count, int ms), (epoll, events, count, ms), true, -1, EINTR)
+WRAP(int, epoll_pwait2, (int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask),
+     (epoll, events, count, timeout, mask), true, -1, EINTR)
+WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags), (fd, address, len, flags), true, -1, EMFILE)
+WRAP(int, connect, (int fd, const struct sockaddr *address, socklen_t len), (fd, address, len), true, -1, ENETUNREACH)
+WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len), (fd, level, name, value, len), false, -1, ENOBUFS)
+WRAP(int, shutdown, (int fd, int how), (fd, how), false, -1, ENOTCONN)
+WRAP(int, fcntl64, (int fd, int command, long argument), (fd, command, argument), false, -1, EPERM)
+WRAP(int, poll, (struct pollfd * fds, nfds_t count, int ms), (fds, count, ms), true, -1, ENOMEM)
+WRAP(ssize_t, recv, (int fd, void *buf, size_t len, int flags), (fd, buf, len, flags), true, -1, ECONNRESET)
+WRAP(ssize_t, send, (int fd, const void *buf, size_t len, int flags), (fd, buf, len, flags), true, -1, ENOBUFS)
+WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *header, int flags), (fd, header, flags), true, -1, ENOBUFS)
+WRAP(ssize_t, read, (int fd, void *buf, size_t len), (fd, buf, len), true, -1, EIO)
+WRAP(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len), true, -1, EIO)
+WRAP(ssize_t, pread64, (int fd, void *buf, size_t len, off_t offset), (fd, buf, len, offset), true, -1, EIO)
+WRAP(ssize_t, pwrite64, (int fd, const void *buf, size_t len, off_t offset), (fd, buf, len, offset), true, -1, ENOSPC)
+WRAP(ssize_t, splice, (int in, off_t *at_in, int out, off_t *at_out, size_t len, unsigned flags), (in, at_in, out, at_out, len, flags),
+     true, -1, EINVAL)
+
+/* A close that fails has closed all the same. */
+WRAP(int, close, (int fd), (fd), true, (__real_close(fd), errno = faults.interrupts ? EINTR : EIO, -1), EIO)
+
+/* ---- Armed while the engine runs ---- */
+
+static const struct zok__engine_ops *real_ops;
+
+static void armed_submit(struct zok__engine *engine, struct zok_op *op)
+{
+	bool before = faults.is_armed;
+
+	faults.is_armed = true;
+	real_ops->submit(engine, op);
+	faults.is_armed = before;
+}
+
+static void armed_cancel(struct zok__engine *engine, struct zok_op *op)
+{
+	bool before = faults.is_armed;
+
+	faults.is_armed = true;
+	real_ops->cancel(engine, op);
+	faults.is_armed = before;
+}
+
+static int armed_wait(struct zok__engine *engine, uint64_t timeout_ns)
+{
+	int n;
+
+	faults.is_armed = true;
+	n = real_ops->wait(engine, timeout_ns);
+	faults.is_armed = false;
+	return n;
+}
+
+static void armed_wake(struct zok__engine *engine)
+{
+	faults.is_armed = true;
+	real_ops->wake(engine);
+	faults.is_armed = false;
+}
+
+static void armed_release(struct zok__engine *engine, struct zok_buf *buf)
+{
+	real_ops->release(engine, buf);
+}
+
+static const struct zok__engine_ops armed_ops = {
+	.submit = armed_submit,
+	.cancel = armed_cancel,
+	.wait = armed_wait,
+	.wake = armed_wake,
+	.release = armed_release,
+};
+
+static bool open_armed(struct rig *rig)
+{
+	int rc;
+
+	faults.is_armed = true;
+	rc = rig_open(rig);
+	faults.is_armed = false;
+	if (rc < 0)
+		return false;
+	real_ops = rig->engine->ops;
+	rig->engine->ops = &armed_ops;
+	return true;
+}
+
+static void close_armed(struct rig *rig)
+{
+	rig->engine->ops = real_ops;
+	rig_close(rig);
+}
+
+/* ---- What is done meanwhile: a little of everything ---- */
+
+enum { CALLS_MAX = 16 };
+
+struct scene {
+	struct rig *rig;
+	struct call calls[CALLS_MAX];
+	unsigned count;
+	int accepted; /* or -1 */
+};
+
+static struct call *add(struct scene *scene)
+{
+	return &scene->calls[scene->count++];
+}
+
+/* What a fault has left without its other half would wait for ever: after a few quiet turns it is cancelled. */
+static void settle(struct scene *scene)
+{
+	for (unsigned quiet = 0; scene->rig->in_flight > 0 && quiet < 3;)
+		quiet = rig_turn(scene->rig, ZOK_MS) > 0 ? 0 : quiet + 1;
+	for (unsigned i = 0; i < scene->count; i++)
+		if (scene->calls[i].is_in_flight)
+			call_cancel(&scene->calls[i]);
+	rig_drain(scene->rig);
+	scene->count = 0;
+}
+
+static void submit_all(struct scene *scene)
+{
+	for (unsigned i = 0; i < scene->count; i++)
+		call_submit(&scene->calls[i]);
+}
+
+static void close_by_engine(struct scene *scene, int fd)
+{
+	if (fd < 0)
+		return;
+	call_prepare(add(scene), scene->rig, ZOK_OP_CLOSE, fd);
+	call_submit(&scene->calls[scene->count - 1]);
+}
+
+static void note_accepted(struct call *call, const struct zok_completion *completion)
+{
+	if (completion->result >= 0)
+		*(int *)call->arg = completion->result;
+}
+
+static void play_connect(struct scene *scene, int listener, int client, const struct sockaddr_in *address)
+{
+	struct call *accept = add(scene), *connecting = add(scene);
+
+	call_prepare(accept, scene->rig, ZOK_OP_ACCEPT, listener);
+	accept->each = note_accepted;
+	accept->arg = &scene->accepted;
+	call_prepare(connecting, scene->rig, ZOK_OP_CONNECT, client);
+	connecting->op.arg.address.addr = (const struct sockaddr *)(const void *)address;
+	connecting->op.arg.address.len = sizeof *address;
+	submit_all(scene);
+	settle(scene);
+}
+
+static void play_stream(struct scene *scene, int from, int to)
+{
+	static char buf[64];
+	struct iovec vector = {buf, sizeof buf};
+	struct msghdr header = {.msg_iov = &vector, .msg_iovlen = 1};
+	struct call *call;
+
+	prepare_recv(add(scene), scene->rig, to, buf, 32);
+	prepare_poll(add(scene), scene->rig, to, POLLIN);
+	submit_all(scene);
+	rig_turn(scene->rig, 0);
+	prepare_send(call = add(scene), scene->rig, from, "first", 5);
+	call_submit(call);
+	settle(scene);
+	call_prepare(add(scene), scene->rig, ZOK_OP_RECV_BUFFERS, to);
+	call_prepare(call = add(scene), scene->rig, ZOK_OP_SENDMSG, from);
+	call->op.arg.message.header = &header;
+	call_prepare(call = add(scene), scene->rig, ZOK_OP_SHUTDOWN, from);
+	call->op.arg.shutdown_how = SHUT_WR;
+	submit_all(scene);
+	settle(scene);
+}
+
+static void play_splice(struct scene *scene, int from, int to, int pipe[2])
+{
+	struct call *call;
+
+	call_prepare(call = add(scene), scene->rig, ZOK_OP_SPLICE, from);
+	call->op.arg.splice.fd_out = pipe[1];
+	call->op.arg.splice.len = 4096;
+	call_submit(call);
+	rig_turn(scene->rig, 0);
+	prepare_write(call = add(scene), scene->rig, to, "spliced", 7, UINT64_MAX);
+	call_submit(call);
+	settle(scene);
+}
+
+static void play_files(struct scene *scene, int pipe[2], int file)
+{
+	static char bufs[2][64];
+
+	prepare_read(add(scene), scene->rig, pipe[0], bufs[0], sizeof bufs[0], UINT64_MAX);
+	prepare_write(add(scene), scene->rig, pipe[1], "pipe", 4, UINT64_MAX);
+	prepare_write(add(scene), scene->rig, file, "file", 4, 0);
+	prepare_read(add(scene), scene->rig, file, bufs[1], sizeof bufs[1], 0);
+	submit_all(scene);
+	settle(scene);
+}
+
+static void play(struct rig *rig)
+{
+	struct scene scene = {.rig = rig, .accepted = -1};
+	struct sockaddr_in address;
+	int listener = tcp_listen(&address), client = tcp_socket(), pair[2], pipe[2];
+	FILE *file = tmpfile();
+
+	tcp_pair(pair);
+	make_pipe(pipe);
+	assert_non_null(file);
+	rig->engine->ops->wake(rig->engine);
+	play_connect(&scene, listener, client, &address);
+	play_stream(&scene, pair[0], pair[1]);
+	play_splice(&scene, pair[0], pair[1], pipe);
+	play_files(&scene, pipe, fileno(file));
+	close_by_engine(&scene, scene.accepted);
+	close_by_engine(&scene, listener);
+	close_by_engine(&scene, client);
+	for (int i = 0; i < 2; i++) {
+		close_by_engine(&scene, pair[i]);
+		close_by_engine(&scene, pipe[i]);
+	}
+	settle(&scene);
+	fclose(file);
+}
+
+/* One run for each call that there is, until none is left to fail. */
+static void each_fails_once(bool interrupts)
+{
+	int fd_count = count_fds();
+
+	for (unsigned target = 1; target < 10000; target++) {
+		struct rig rig;
+
+		memset(&faults, 0, sizeof faults);
+		faults.target = target;
+		faults.interrupts = interrupts;
+		if (open_armed(&rig)) {
+			play(&rig);
+			close_armed(&rig);
+		}
+		if (count_fds() != fd_count)
+			fail_msg("descriptors leaked after %s failed (call %u)", faults.hit, target);
+		if (!faults.hit) {
+			print_message("%u calls failed in turn\n", target - 1);
+			assert_true(target > 10);
+			return;
+		}
+	}
+}
+
+static void each_call_fails_once(void **state)
+{
+	each_fails_once(false);
+}
+
+static void each_call_is_interrupted_once(void **state)
+{
+	each_fails_once(true);
+}
+
+static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(each_call_fails_once),
+	cmocka_unit_test(each_call_is_interrupted_once),
+};
+
+CONTRACT_MAIN(tests)
