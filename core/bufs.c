@@ -8,6 +8,15 @@
 
 enum { BUFS_COUNT_MAX = 32768 };
 
+/*
+ * Short messages use the first lines of a buffer only. At a stride of a power of two these would all compete for the same few sets of the
+ * caches; one line more spreads them over all sets.
+ */
+static uint32_t stride_of(uint32_t size)
+{
+	return (size + ZOK_CACHE_LINE - 1) / ZOK_CACHE_LINE * ZOK_CACHE_LINE + ZOK_CACHE_LINE;
+}
+
 int zok__bufs_init(struct zok__bufs *bufs, uint32_t count, uint32_t size)
 {
 	struct zok_buf *headers;
@@ -18,17 +27,17 @@ int zok__bufs_init(struct zok__bufs *bufs, uint32_t count, uint32_t size)
 	headers = calloc(count, sizeof *headers);
 	if (!headers)
 		return -ENOMEM;
-	memory = mmap(NULL, (size_t)count * size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	memory = mmap(NULL, (size_t)count * stride_of(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 	if (memory == MAP_FAILED) {
 		free(headers);
 		return -ENOMEM;
 	}
 	for (uint32_t i = 0; i < count; i++) {
-		headers[i].data = (uint8_t *)memory + (size_t)i * size;
+		headers[i].data = (uint8_t *)memory + (size_t)i * stride_of(size);
 		headers[i].bufs = bufs;
 		headers[i].id = (uint16_t)i;
 	}
-	*bufs = (struct zok__bufs){.memory = memory, .bufs = headers, .size = size, .count = count};
+	*bufs = (struct zok__bufs){.memory = memory, .bufs = headers, .size = size, .stride = stride_of(size), .count = count};
 	return 0;
 }
 
@@ -36,7 +45,7 @@ void zok__bufs_finish(struct zok__bufs *bufs)
 {
 	assert(bufs->out_count == 0);
 	if (bufs->memory)
-		munmap(bufs->memory, (size_t)bufs->count * bufs->size);
+		munmap(bufs->memory, (size_t)bufs->count * bufs->stride);
 	free(bufs->bufs);
 	*bufs = (struct zok__bufs){0};
 }

@@ -22,15 +22,16 @@ struct zok_buf {
 };
 
 struct zok__bufs {
-	uint8_t *memory;      /* count × size bytes, page-aligned */
+	uint8_t *memory;      /* count × stride bytes */
 	struct zok_buf *bufs; /* count headers */
 	uint32_t size;	      /* bytes each */
+	uint32_t stride;      /* from one buffer to the next: a line more than size, see bufs.c */
 	uint32_t count;	      /* a power of two, at most 32,768 (the kernel's limit on a buffer ring) */
 	uint32_t out_count;   /* given out */
 	struct zok__engine *engine;
 };
 
-/* `memory` comes from mmap (page-aligned). -EINVAL: count no power of two or too large; -ENOMEM. */
+/* Buffers begin on cache lines. -EINVAL: count no power of two or too large, no size; -ENOMEM. */
 int zok__bufs_init(struct zok__bufs *bufs, uint32_t count, uint32_t size);
 
 /* Nothing may be given out. */
