@@ -38,7 +38,7 @@ static int run_there(void *arg)
 static void go_there(struct zok_core *core, struct zok__message *message)
 {
 	struct zok__remote *remote = ZOK_CONTAINER_OF(message, struct zok__remote, go);
-	int rc = zok_spawn(remote->is_service ? &core->service : &core->root, run_there, remote, &remote->options);
+	int rc = zok_spawn(&core->root, run_there, remote, &remote->options);
 
 	if (rc < 0) {
 		remote->result = rc;

@@ -26,7 +26,6 @@ struct zok__remote {
 	void *arg;
 	struct zok_spawn_options options;
 	uint64_t deadline_ns;
-	bool is_service; /* under the core's service scope: runs also while its root is being emptied */
 	bool is_running; /* `scope` is open */
 	bool is_canceled;
 };

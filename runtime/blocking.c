@@ -11,8 +11,6 @@
 #include <stdlib.h>
 #include <time.h>
 
-enum { IDLE_S = 2 };
-
 struct job {
 	struct zok_future future;
 	struct zok__message message;
@@ -29,6 +27,7 @@ static struct {
 	pthread_cond_t nobody; /* the last thread has ended */
 	struct zok_list queue;
 	unsigned queued_count, thread_count, idle_count, threads_max;
+	uint64_t idle_ns;
 	bool is_ending;
 	cpu_set_t affinity;
 } pool = {.lock = PTHREAD_MUTEX_INITIALIZER, .work = PTHREAD_COND_INITIALIZER, .nobody = PTHREAD_COND_INITIALIZER};
@@ -43,7 +42,8 @@ static struct job *next_job(void)
 	int rc = 0;
 
 	clock_gettime(CLOCK_MONOTONIC, &until);
-	until.tv_sec += IDLE_S;
+	until.tv_sec += (time_t)((pool.idle_ns + (uint64_t)until.tv_nsec) / ZOK_S);
+	until.tv_nsec = (long)((pool.idle_ns + (uint64_t)until.tv_nsec) % ZOK_S);
 	pool.idle_count++;
 	while (zok_list_is_empty(&pool.queue) && !pool.is_ending && rc != ETIMEDOUT)
 		rc = pthread_cond_clockwait(&pool.work, &pool.lock, CLOCK_MONOTONIC, &until);
@@ -164,13 +164,24 @@ ssize_t zok_blocking(ssize_t (*fn)(void *arg), void *arg)
 
 /* ---- With the runtime ---- */
 
-void zok__blocking_start(unsigned threads_max, const cpu_set_t *affinity)
+void zok__blocking_start(unsigned threads_max, uint64_t idle_ns, const cpu_set_t *affinity)
 {
 	zok_list_init(&pool.queue);
 	pool.queued_count = pool.idle_count = 0;
 	pool.threads_max = threads_max;
+	pool.idle_ns = idle_ns;
 	pool.affinity = *affinity;
 	pool.is_ending = false;
+}
+
+unsigned zok__blocking_thread_count(void)
+{
+	unsigned count;
+
+	pthread_mutex_lock(&pool.lock);
+	count = pool.thread_count;
+	pthread_mutex_unlock(&pool.lock);
+	return count;
 }
 
 void zok__blocking_stop(void)

@@ -11,27 +11,34 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* A thread of the blocking pool that has had nothing to do for so long ends. */
+#define BLOCKING_IDLE_NS (2 * ZOK_S)
+
+/* The one runtime that the process may have: claimed first, published when it is whole, withdrawn before it is taken apart. */
+static bool is_claimed;
 static struct zok_runtime *running;
 
 struct zok_runtime *zok__runtime(void)
 {
-	/* Acquire pairs with the release in claim(): whoever finds a runtime finds its fields. */
+	/* Acquire pairs with the release in publish(): whoever finds a runtime finds its cores. */
 	return __atomic_load_n(&running, __ATOMIC_ACQUIRE);
+}
+
+static void publish(struct zok_runtime *runtime)
+{
+	__atomic_store_n(&running, runtime, __ATOMIC_RELEASE);
 }
 
 static int claim(struct zok_runtime *runtime)
 {
-	struct zok_runtime *none = NULL;
-
-	/* Release on success: see zok__runtime(). */
-	return __atomic_compare_exchange_n(&running, &none, runtime, false, __ATOMIC_ACQ_REL, __ATOMIC_RELAXED) ? 0 : -EBUSY;
+	/* Acquire pairs with the release in unclaim(): what the last runtime took down is down. */
+	runtime->has_claim = !__atomic_exchange_n(&is_claimed, true, __ATOMIC_ACQ_REL);
+	return runtime->has_claim ? 0 : -EBUSY;
 }
 
-static void unclaim(struct zok_runtime *runtime)
+static void unclaim(void)
 {
-	struct zok_runtime *self = runtime;
-
-	__atomic_compare_exchange_n(&running, &self, NULL, false, __ATOMIC_RELEASE, __ATOMIC_RELAXED);
+	__atomic_store_n(&is_claimed, false, __ATOMIC_RELEASE);
 }
 
 /* ---- A core on its thread ---- */
@@ -76,25 +83,46 @@ static void note_failure(struct zok_runtime *runtime, int rc)
 		__atomic_compare_exchange_n(&runtime->start_result, &none, rc, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
+static bool has_failed(const struct zok_runtime *runtime)
+{
+	return __atomic_load_n(&runtime->start_result, __ATOMIC_RELAXED) != 0;
+}
+
+/* What only the first core does once all are open. The conductor is spawned only where it will run. */
+static void begin_main(struct zok_runtime *runtime)
+{
+	zok__report_take(runtime);
+	note_failure(runtime, zok__conductor_spawn(runtime));
+}
+
+/* When no task is alive on any core: whoever could still wake an engine is waited for. */
+static void quiesce(struct zok_runtime *runtime)
+{
+	zok__blocking_stop();
+	zok__cancels_wait(runtime);
+}
+
 /*
- * A core's whole time on its thread. It passes the gate twice: nobody runs before all engines are there to be woken, and no engine goes
- * before all loops are over.
+ * A core's whole time on its thread. It passes the gate three times: main begins only when all engines are there to be woken, no core runs
+ * if main cannot begin, and no engine goes before all loops are over.
  */
 static void *run_core(void *arg)
 {
 	struct zok__seat *seat = arg;
 	struct zok_runtime *runtime = seat->runtime;
 	struct zok_core *core = seat->core;
+	bool is_first = core->options.index == 0;
 
 	open_core(seat);
 	note_failure(runtime, seat->result);
-	if (core->options.index == 0 && seat->result == 0) {
-		zok__report_take(runtime);
-		note_failure(runtime, zok__conductor_spawn(runtime));
-	}
 	zok__gate_pass(&runtime->gate);
-	if (__atomic_load_n(&runtime->start_result, __ATOMIC_RELAXED) == 0)
+	if (is_first && !has_failed(runtime))
+		begin_main(runtime);
+	zok__gate_pass(&runtime->gate);
+	if (!has_failed(runtime))
 		zok__loop_run(core);
+	if (is_first)
+		quiesce(runtime);
 	zok__gate_pass(&runtime->gate);
 	if (seat->result == 0)
 		zok__core_close(core);
@@ -164,7 +192,9 @@ int zok_runtime_create(struct zok_runtime **out, const struct zok_options *optio
 	rc = make_cores(runtime);
 	if (rc < 0)
 		goto fail;
+	zok__cancel_prepare(runtime);
 	warn_of_quota(&runtime->config);
+	publish(runtime);
 	*out = runtime;
 	return 0;
 fail:
@@ -176,11 +206,13 @@ void zok_runtime_destroy(struct zok_runtime *runtime)
 {
 	if (!runtime)
 		return;
+	if (runtime->has_claim)
+		publish(NULL);
 	for (unsigned i = 0; runtime->cores && i < runtime->core_count; i++)
 		zok__core_destroy(runtime->cores[i]);
-	if (zok__runtime() == runtime) {
+	if (runtime->has_claim) {
 		zok__allocator_set(NULL);
-		unclaim(runtime);
+		unclaim();
 	}
 	zok__config_release(&runtime->config);
 	zok__gate_finish(&runtime->gate);
@@ -227,7 +259,7 @@ static void start_helpers(struct zok_runtime *runtime)
 
 	if (rc < 0)
 		zok__log(ZOK_LOG_WARN, "no thread for the tick (%s): zok_yield_if_due() reads the clock each time", strerror(-rc));
-	zok__blocking_start(runtime->config.blocking_threads_max, &runtime->affinity);
+	zok__blocking_start(runtime->config.blocking_threads_max, BLOCKING_IDLE_NS, &runtime->affinity);
 	if (!runtime->config.keeps_signals)
 		zok__signals_take(runtime);
 }
@@ -236,7 +268,6 @@ static void stop_helpers(struct zok_runtime *runtime)
 {
 	if (!runtime->config.keeps_signals)
 		zok__signals_give_back();
-	zok__blocking_stop();
 	zok__tick_stop();
 }
 
@@ -261,7 +292,6 @@ static void prepare_start(struct zok_runtime *runtime, int (*main_fn)(void *arg)
 	runtime->main_fn = main_fn;
 	runtime->arg = arg;
 	runtime->is_started = true;
-	zok__cancel_prepare(runtime);
 	start_helpers(runtime);
 }
 
@@ -273,12 +303,14 @@ int zok_runtime_start(struct zok_runtime *runtime, int (*main_fn)(void *arg), vo
 		return -EALREADY;
 	prepare_start(runtime, main_fn, arg);
 	started = start_threads(runtime, 0);
-	if (started == 0) {
+	if (started > 0)
+		zok__gate_expect(&runtime->gate, started);
+	if (started < runtime->core_count) {
+		join_threads(runtime);
 		stop_helpers(runtime);
-		return __atomic_load_n(&runtime->start_result, __ATOMIC_RELAXED);
+		return outcome(runtime);
 	}
 	runtime->has_threads = true;
-	zok__gate_expect(&runtime->gate, started);
 	return 0;
 }
 
@@ -294,7 +326,7 @@ int zok_runtime_stop(struct zok_runtime *runtime)
 
 void zok_runtime_cancel(struct zok_runtime *runtime)
 {
-	zok__runtime_cancel(runtime, 0);
+	zok__runtime_cancel(runtime);
 }
 
 int zok_run(const struct zok_options *options, int (*main_fn)(void *arg), void *arg)
@@ -336,6 +368,8 @@ int zok_stats(unsigned index, struct zok_core_stats *stats)
 	from = (const uint64_t *)(const void *)&runtime->cores[index]->counters.stats;
 	for (size_t i = 0; i < sizeof *stats / sizeof *to; i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
-	stats->tasks_alive = stats->tasks_spawned - stats->tasks_finished;
+	/* One may be newer than the other. */
+	if (stats->tasks_spawned > stats->tasks_finished)
+		stats->tasks_alive = stats->tasks_spawned - stats->tasks_finished;
 	return 0;
 }

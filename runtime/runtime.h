@@ -3,7 +3,8 @@
  *
  * Stopping. The conductor (stop.c), a fiber of the first core's service scope, runs main_fn in the root scope. When that has returned it cancels
  * every core's root scope and visits the cores until a whole round finds nothing alive anywhere, because a task that ends late may still have
- * sent work to a core visited before. Then it lets the loops end.
+ * sent work to a core visited before. Then it lets the loops end. The engines go last: when all loops are over, the blocking pool's threads have
+ * ended, and no cancel is being posted, so that nobody is left who could wake one.
  */
 #ifndef RUNTIME_RUNTIME_H
 #define RUNTIME_RUNTIME_H
@@ -34,15 +35,16 @@ struct zok_runtime {
 	struct zok_core **cores;
 	struct zok__seat *seats;
 	cpu_set_t affinity;    /* of the process before anything was pinned: for threads that are no cores */
-	struct zok__gate gate; /* all cores meet here when open, and again when their loops are over */
+	struct zok__gate gate; /* where the cores meet: see run_core() */
 	int start_result;      /* atomic: 0, or why a core could not be opened: then none runs */
-	bool is_started, has_threads;
+	bool has_claim, is_started, has_threads;
 	int (*main_fn)(void *arg);
 	void *arg;
 	int result;
-	struct zok__message cancel; /* the one that a signal handler may post */
-	int cancel_count;	    /* atomic: cancels asked for; the message is posted by the first */
-	int signal_number;	    /* atomic: 0, or what asked */
+	struct zok__message by_program, by_signal; /* what a cancel posts to the first core: each once */
+	bool is_canceled, is_signaled;		   /* atomic: it was */
+	unsigned posting_count;			   /* atomic: who is just about it */
+	int signal_number;			   /* atomic: of the first signal */
 	char report[ZOK__REPORT_SIZE];
 };
 
@@ -51,8 +53,12 @@ struct zok_runtime *zok__runtime(void);
 
 /* ---- stop.c ---- */
 
-/* Asks for the end: cancels the root scopes. Async-signal-safe. */
-void zok__runtime_cancel(struct zok_runtime *runtime, int signal_number);
+/* Ask for the end: the first core's root scope is cancelled. Async-signal-safe. A second signal ends the process. */
+void zok__runtime_cancel(struct zok_runtime *runtime);
+void zok__runtime_signal(struct zok_runtime *runtime, int signal_number);
+
+/* Returns when no cancel will touch an engine any more. After all loops are over. */
+void zok__cancels_wait(struct zok_runtime *runtime);
 
 /* Makes the message that a cancel posts. Before anything can cancel. */
 void zok__cancel_prepare(struct zok_runtime *runtime);
@@ -73,7 +79,11 @@ void zok__report_take(struct zok_runtime *runtime);
 
 /* ---- blocking.c ---- */
 
-void zok__blocking_start(unsigned threads_max, const cpu_set_t *affinity);
+/* `idle_ns`: a thread that has had nothing to do for so long ends. */
+void zok__blocking_start(unsigned threads_max, uint64_t idle_ns, const cpu_set_t *affinity);
+
+/* How many there are now. Any thread. */
+unsigned zok__blocking_thread_count(void);
 
 /* Waits for the threads, which have nothing left to do. */
 void zok__blocking_stop(void);

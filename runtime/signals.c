@@ -13,7 +13,7 @@ static void handle(int signal_number)
 	int saved_errno = errno;
 
 	if (runtime)
-		zok__runtime_cancel(runtime, signal_number);
+		zok__runtime_signal(runtime, signal_number);
 	errno = saved_errno;
 }
 

@@ -33,10 +33,20 @@ static struct zok_core *core_of(unsigned index)
 {
 	struct zok_runtime *runtime = zok__runtime();
 
+	if (!zok__core()) {
+		zok__log(ZOK_LOG_ERROR, "core %u: can be reached from another core only, not from a plain thread", index);
+		return NULL;
+	}
 	if (runtime && index < runtime->core_count)
 		return runtime->cores[index];
 	zok__log(ZOK_LOG_ERROR, "core %u: no such core; there are %u", index, zok_core_count());
 	return NULL;
+}
+
+/* The fiber there runs in any case, also where the scope is cancelled already: it owns its argument. So it is sent off before the first await. */
+static void send_off(struct proxy *proxy)
+{
+	zok_future_poll(&proxy->remote.done, &proxy->task.waker);
 }
 
 int zok_spawn_on(unsigned index, struct zok_scope *scope, int (*fn)(void *arg), void *arg, const struct zok_spawn_options *options)
@@ -57,6 +67,8 @@ int zok_spawn_on(unsigned index, struct zok_scope *scope, int (*fn)(void *arg), 
 	rc = zok_task_spawn(scope, &proxy->task, proxy_run, &proxy_options);
 	if (rc < 0)
 		proxy_finish(&proxy->task);
+	else
+		send_off(proxy);
 	return rc;
 }
 

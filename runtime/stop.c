@@ -2,6 +2,7 @@
 #include "runtime/runtime.h"
 
 #include "core/log.h"
+#include "core/relax.h"
 #include "core/remote.h"
 #include "zokio/timer.h"
 
@@ -12,32 +13,84 @@
 
 /* ---- The conductor ---- */
 
-/* On each core in turn. Returns 1 if something was alive. */
-static int drain_here(void *arg)
-{
-	struct zok_core *core = zok__core();
-	bool was_alive = core->root.live_count > 0;
+/*
+ * A call on a core: a message there and back, no fiber, so that a runtime ends also where there is no memory for one. It lies in the conductor's
+ * stack.
+ */
+struct visit {
+	struct zok_future done; /* at home */
+	struct zok__message message;
+	struct zok_core *home, *there;
+	struct zok_waker emptied; /* there: the root scope's join */
+	bool stops;		  /* lets the loop end; otherwise it cancels the root scope and waits until that is empty */
+	bool was_alive;
+};
 
+static void visit_came_back(struct zok_core *core, struct zok__message *message)
+{
+	zok_future_complete(&ZOK_CONTAINER_OF(message, struct visit, message)->done, 0);
+}
+
+static void send_home(struct visit *visit)
+{
+	visit->message.run = visit_came_back;
+	zok__mail_send(visit->there, visit->home, &visit->message);
+}
+
+/* A task that ends may have had a successor: a join that is ready is looked at again. */
+static void go_on_if_empty(struct zok_waker *waker)
+{
+	struct visit *visit = ZOK_CONTAINER_OF(waker, struct visit, emptied);
+	struct zok_scope *root = &visit->there->root;
+
+	while (root->live_count > 0)
+		if (!zok_future_poll(zok_scope_join(root), waker))
+			return;
+	send_home(visit);
+}
+
+static void visit_there(struct zok_core *core, struct zok__message *message)
+{
+	struct visit *visit = ZOK_CONTAINER_OF(message, struct visit, message);
+
+	if (visit->stops) {
+		zok__core_stop(core);
+		send_home(visit);
+		return;
+	}
+	visit->was_alive = core->root.live_count > 0;
 	zok_scope_cancel(&core->root);
-	while (core->root.live_count > 0)
-		zok_await(zok_scope_join(&core->root));
-	return was_alive;
+	go_on_if_empty(&visit->emptied);
 }
 
-static int stop_here(void *arg)
+static bool visit_poll(struct zok_future *future)
 {
-	zok__core_stop(zok__core());
-	return 0;
+	struct visit *visit = ZOK_CONTAINER_OF(future, struct visit, done);
+
+	if (future->state == ZOK_FUTURE_PREPARED) {
+		future->state = ZOK_FUTURE_PENDING;
+		zok__mail_send(visit->home, visit->there, &visit->message);
+	}
+	return false;
 }
 
-/* Runs fn on a core outside of its root scope. */
-static int serve_on(struct zok_core *core, int (*fn)(void *arg))
+static void visit_cancel(struct zok_future *future)
 {
-	struct zok__remote remote;
+	/* The conductor is not cancelled: it is what ends everything else. */
+}
 
-	zok__remote_prepare(&remote, core, fn, NULL, &(struct zok_spawn_options){.name = "conductor"});
-	remote.is_service = true;
-	return (int)zok_await(&remote.done);
+static const struct zok_future_ops visit_ops = {.poll = visit_poll, .cancel = visit_cancel};
+
+/* Returns whether something was alive there. */
+static bool visit_core(struct zok_core *there, bool stops)
+{
+	struct visit visit = {
+		.message.run = visit_there, .home = zok__core(), .there = there, .emptied.wake = go_on_if_empty, .stops = stops};
+
+	zok_future_prepare(&visit.done, &visit_ops);
+	visit.done.is_shielded = true;
+	zok_await(&visit.done);
+	return visit.was_alive;
 }
 
 static bool drain_round(struct zok_runtime *runtime)
@@ -45,7 +98,7 @@ static bool drain_round(struct zok_runtime *runtime)
 	bool was_alive = false;
 
 	for (unsigned i = 0; i < runtime->core_count; i++)
-		was_alive |= serve_on(runtime->cores[i], drain_here) != 0;
+		was_alive |= visit_core(runtime->cores[i], false);
 	return was_alive;
 }
 
@@ -60,7 +113,7 @@ static int conduct(void *arg)
 	while (drain_round(runtime))
 		;
 	for (unsigned i = 1; i < runtime->core_count; i++)
-		serve_on(runtime->cores[i], stop_here);
+		visit_core(runtime->cores[i], true);
 	zok_scope_cancel(&first->service); /* the grace period, if one runs */
 	zok__core_stop(first);
 	return 0;
@@ -102,33 +155,67 @@ static int give_up_in_time(void *arg)
 
 static void cancel_here(struct zok_core *core, struct zok__message *message)
 {
-	struct zok_runtime *runtime = ZOK_CONTAINER_OF(message, struct zok_runtime, cancel);
+	zok_scope_cancel(&core->root);
+}
+
+static void signal_here(struct zok_core *core, struct zok__message *message)
+{
+	struct zok_runtime *runtime = ZOK_CONTAINER_OF(message, struct zok_runtime, by_signal);
 	struct zok_spawn_options options = {.name = "grace", .task_class = ZOK_CLASS_LATENCY};
 
 	zok_scope_cancel(&core->root);
-	if (__atomic_load_n(&runtime->signal_number, __ATOMIC_RELAXED) == 0)
-		return;
 	if (zok_spawn(&core->service, give_up_in_time, runtime, &options) < 0)
 		zok__log(ZOK_LOG_WARN, "no memory for the grace period: a second signal ends the process");
 }
 
 void zok__cancel_prepare(struct zok_runtime *runtime)
 {
-	runtime->cancel.run = cancel_here;
+	runtime->by_program.run = cancel_here;
+	runtime->by_signal.run = signal_here;
 }
 
-void zok__runtime_cancel(struct zok_runtime *runtime, int signal_number)
+/* A message exists once, so only the first who asks may post it. Relaxed: the inbox orders what follows. */
+static bool is_first(bool *is_posted)
+{
+	return !__atomic_exchange_n(is_posted, true, __ATOMIC_RELAXED);
+}
+
+static void post(struct zok_runtime *runtime, struct zok__message *message)
+{
+	/* Sequentially consistent with zok__cancels_wait(): see there. */
+	__atomic_fetch_add(&runtime->posting_count, 1, __ATOMIC_SEQ_CST);
+	zok__mail_post(runtime->cores[0], message);
+	/* Release pairs with the acquire there: the engine is not touched any more. */
+	__atomic_fetch_sub(&runtime->posting_count, 1, __ATOMIC_RELEASE);
+}
+
+/*
+ * Who posts late may still hold that the first core is parked and be about to wake its engine. The core has been unparked for good; behind the
+ * fence either we see who posts, or it sees that (the fence in core/mailbox.c), and leaves the engine alone.
+ */
+void zok__cancels_wait(struct zok_runtime *runtime)
+{
+	ZOK__FENCE_SEQ_CST();
+	while (__atomic_load_n(&runtime->posting_count, __ATOMIC_ACQUIRE) > 0)
+		zok__cpu_relax();
+}
+
+void zok__runtime_cancel(struct zok_runtime *runtime)
+{
+	if (is_first(&runtime->is_canceled))
+		post(runtime, &runtime->by_program);
+}
+
+void zok__runtime_signal(struct zok_runtime *runtime, int signal_number)
 {
 	static const char text[] = "zokio: a second signal: not waiting any longer\n";
 
-	if (signal_number)
+	if (is_first(&runtime->is_signaled)) {
 		__atomic_store_n(&runtime->signal_number, signal_number, __ATOMIC_RELAXED);
-	/* The message exists once, so only the first who asks may post it. Relaxed: the inbox orders what follows. */
-	if (__atomic_fetch_add(&runtime->cancel_count, 1, __ATOMIC_RELAXED) == 0) {
-		zok__mail_post(runtime->cores[0], &runtime->cancel);
-	} else if (signal_number) {
-		if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
-			_exit(128 + signal_number);
-		_exit(128 + signal_number);
+		post(runtime, &runtime->by_signal);
+		return;
 	}
+	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
+		_exit(128 + signal_number);
+	_exit(128 + signal_number);
 }

@@ -71,7 +71,8 @@ ZOK_API unsigned zok_core_count(void);
 
 /*
  * Runs fn(arg) in a fiber on core `core` as a child of `scope` (NULL: the current one): a cancel reaches it there, its error comes back as the
- * scope's. -EINVAL: no such core; -ENOMEM; -ENOBUFS: the mailbox is full and cannot be waited for (outside of a fiber).
+ * scope's. fn is called in any case, also under a scope that was cancelled already, unless there is no memory for a fiber there: the scope's
+ * error is then -ENOMEM. By a task or fiber of the scope's core. -EINVAL: no such core or scope, or not on a core; -ENOMEM.
  */
 ZOK_API int zok_spawn_on(unsigned core, struct zok_scope *scope, int (*fn)(void *arg), void *arg, const struct zok_spawn_options *options);
 
