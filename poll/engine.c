@@ -26,9 +26,17 @@ static struct zok__poll *poll_of(struct zok__engine *engine)
 struct spot {
 	struct zok__poll_fd *state;
 	struct zok_op **list;
-	int fd;
-	uint8_t bit;
+	uint8_t bit; /* none for those who poll: an event that others have used up may still be news for them */
 };
+
+static struct spot spot_in(struct zok__poll_fd *state, enum zok__poll_place place)
+{
+	if (place == POLL_AT_READERS)
+		return (struct spot){state, &state->readers, ZOK__POLL_READ};
+	if (place == POLL_AT_WATCHERS)
+		return (struct spot){state, &state->watchers, 0};
+	return (struct spot){state, &state->writers, ZOK__POLL_WRITE};
+}
 
 static struct spot spot_of(struct zok__poll *poll, const struct zok_op *op)
 {
@@ -36,11 +44,7 @@ static struct spot spot_of(struct zok__poll *poll, const struct zok_op *op)
 	struct zok__poll_fd *state = zok__poll_fd_find(poll, fd);
 
 	assert(state);
-	if (op->engine_state == POLL_AT_READERS)
-		return (struct spot){state, &state->readers, fd, ZOK__POLL_READ};
-	if (op->engine_state == POLL_AT_WATCHERS)
-		return (struct spot){state, &state->watchers, fd, 0};
-	return (struct spot){state, &state->writers, fd, ZOK__POLL_WRITE};
+	return spot_in(state, (enum zok__poll_place)op->engine_state);
 }
 
 static void join(struct zok_op **list, struct zok_op *op)
@@ -147,28 +151,28 @@ static bool has_more(const struct zok_op *op, int32_t result)
  * Sees to it that the op, which waits in its list, is tried again: by an event, or in the next turn where there will be none. Returns whether
  * it waits: what cannot be watched has ended, and may be gone.
  */
-static bool await_event(struct zok__poll *poll, struct zok_op *op)
+static bool await_event(struct zok__poll *poll, struct zok_op *op, struct spot spot)
 {
-	struct spot spot = spot_of(poll, op);
+	struct zok__poll_fd *state = spot.state;
 	int rc;
 
-	if (spot.state->ready & spot.bit) {
-		turn_join(poll, spot.state);
+	if (state->ready & spot.bit) {
+		turn_join(poll, state);
 		return true;
 	}
-	if (spot.state->is_watched)
+	if (state->is_watched)
 		return true;
-	rc = poll->backend_ops->watch(poll->backend, spot.fd, (uint64_t)spot.state->generation << 32 | (uint32_t)spot.fd);
+	rc = poll->backend_ops->watch(poll->backend, state->fd, (uint64_t)state->generation << 32 | (uint32_t)state->fd);
 	if (rc < 0 && rc != -EPERM) {
 		leave(spot.list, op);
 		end(poll, op, rc);
 		return false;
 	}
-	spot.state->is_watched = true;
+	state->is_watched = true;
 	if (rc == -EPERM) {
-		spot.state->kind = POLL_FILE;
-		spot.state->ready = ZOK__POLL_READ | ZOK__POLL_WRITE;
-		turn_join(poll, spot.state);
+		state->kind = POLL_FILE;
+		state->ready = ZOK__POLL_READ | ZOK__POLL_WRITE;
+		turn_join(poll, state);
 	}
 	return true;
 }
@@ -180,25 +184,24 @@ static bool has_to_wait(const struct zok__poll_fd *state, const struct zok_op *o
 }
 
 /* A splice has chosen anew which of its ends it waits for. */
-static void change_lists(struct zok__poll *poll, struct zok_op **list, struct zok_op *op)
+static struct spot change_lists(struct zok__poll *poll, struct zok_op *op, struct spot before)
 {
-	leave(list, op);
-	join(spot_of(poll, op).list, op);
+	struct spot after = spot_of(poll, op);
+
+	leave(before.list, op);
+	join(after.list, op);
+	return after;
 }
 
-/* Tries an op that is in its list. Returns whether it still waits there as before; otherwise it may be gone. */
-static bool try(struct zok__poll *poll, struct zok_op *op)
+/* Tries an op that waits at `spot`. Returns whether it still waits there as before; otherwise it may be gone. */
+static bool try(struct zok__poll *poll, struct zok_op *op, struct spot spot)
 {
-	struct spot spot = spot_of(poll, op);
-	struct zok__poll_fd *state = zok__poll_fd_find(poll, op->fd);
+	struct zok__poll_fd *state = op->engine_state != POLL_AT_OUT ? spot.state : zok__poll_fd_find(poll, op->fd);
 	struct zok_completion completion = {0};
 
 	completion.result = zok__poll_attempt(poll, state, op, &completion.buf);
-	if (has_to_wait(state, op, completion.result)) {
-		if (op->kind == ZOK_OP_SPLICE)
-			change_lists(poll, spot.list, op);
-		return await_event(poll, op);
-	}
+	if (has_to_wait(state, op, completion.result))
+		return await_event(poll, op, op->kind == ZOK_OP_SPLICE ? change_lists(poll, op, spot) : spot);
 	completion.has_more = has_more(op, completion.result);
 	if (!completion.has_more)
 		leave(spot.list, op);
@@ -207,55 +210,63 @@ static bool try(struct zok__poll *poll, struct zok_op *op)
 }
 
 /* The list and the bit are read anew each time: who receives a completion may submit, cancel and close. */
-static void serve_list(struct zok__poll *poll, struct zok__poll_fd *state, struct zok_op **list, uint8_t bit)
+static void serve_list(struct zok__poll *poll, struct spot spot)
 {
-	for (int i = 0; *list && (state->ready & bit); i++) {
+	struct zok__poll_fd *state = spot.state;
+
+	for (int i = 0; *spot.list && (state->ready & spot.bit); i++) {
 		if (i == POLL_TRIES_PER_TURN) {
 			turn_join(poll, state);
 			return;
 		}
-		try(poll, *list);
+		try(poll, *spot.list, spot);
 	}
-	while (*list && !(state->ready & bit) && !state->is_watched) /* a multishot took all there was without ever having to wait */
-		await_event(poll, *list);
+	while (*spot.list && !(state->ready & spot.bit) &&
+	       !state->is_watched) /* a multishot took all there was without ever having to wait */
+		await_event(poll, *spot.list, spot);
 }
 
 /* An event says that something has changed, but not for whom: each one that polls asks anew. */
-static void serve_watchers(struct zok__poll *poll, struct zok__poll_fd *state)
+static void serve_watchers(struct zok__poll *poll, struct spot spot)
 {
-	struct zok_op *op = state->watchers;
+	struct zok_op *op = *spot.list;
 
-	for (int i = 0; op; i++) {
-		if (i == POLL_TRIES_PER_TURN) {
-			turn_join(poll, state);
+	for (int completed = 0; op;) {
+		if (try(poll, op, spot)) {
+			op = op->engine_next;
+		} else if (++completed < POLL_TRIES_PER_TURN) {
+			op = *spot.list;
+		} else {
+			turn_join(poll, spot.state);
 			return;
 		}
-		op = try(poll, op) ? op->engine_next : state->watchers;
 	}
 }
 
 static void serve(struct zok__poll *poll, struct zok__poll_fd *state)
 {
-	serve_list(poll, state, &state->readers, ZOK__POLL_READ);
-	serve_list(poll, state, &state->writers, ZOK__POLL_WRITE);
-	serve_watchers(poll, state);
+	serve_list(poll, spot_in(state, POLL_AT_READERS));
+	serve_list(poll, spot_in(state, POLL_AT_WRITERS));
+	if (ZOK_UNLIKELY(state->watchers != NULL))
+		serve_watchers(poll, spot_in(state, POLL_AT_WATCHERS));
 }
 
-/* Makes the descriptors' entries, so that they are there from here on. */
-static int know(struct zok__poll *poll, struct zok_op *op)
+/* Makes the descriptors' entries, so that they are there from here on; `*out` is that of op->fd. */
+static int know(struct zok__poll *poll, struct zok_op *op, struct zok__poll_fd **out)
 {
 	int error = 0;
-	struct zok__poll_fd *state = zok__poll_fd_get(poll, op->fd, &error), *out;
+	struct zok__poll_fd *state = zok__poll_fd_find(poll, op->fd), *to;
 
-	if (!state)
+	if (ZOK_UNLIKELY(!state) && !(state = zok__poll_fd_get(poll, op->fd, &error)))
 		return error;
+	*out = state;
 	op->handle = state->generation;
 	if (op->kind != ZOK_OP_SPLICE)
 		return 0;
-	out = zok__poll_fd_get(poll, op->arg.splice.fd_out, &error);
-	if (!out)
+	to = zok__poll_fd_get(poll, op->arg.splice.fd_out, &error);
+	if (!to)
 		return error;
-	op->handle = zok__poll_splice_handle(state, out);
+	op->handle = zok__poll_splice_handle(state, to);
 	return 0;
 }
 
@@ -272,22 +283,23 @@ static bool is_tried_at_once(const struct zok__poll *poll, const struct zok_op *
 
 static void submit_waiting(struct zok__poll *poll, struct zok_op *op)
 {
+	struct zok__poll_fd *state = NULL;
 	struct spot spot;
-	int rc = know(poll, op);
+	int rc = know(poll, op, &state);
 
 	if (rc < 0) {
 		end(poll, op, rc);
 		return;
 	}
 	op->engine_state = places[op->kind];
-	spot = spot_of(poll, op);
+	spot = spot_in(state, (enum zok__poll_place)op->engine_state);
 	join(spot.list, op);
 	if (is_tried_at_once(poll, op, &spot))
-		try(poll, op);
+		try(poll, op, spot);
 	else if (op->kind == ZOK_OP_POLL)
-		turn_join(poll, spot.state);
+		turn_join(poll, state);
 	else
-		await_event(poll, op);
+		await_event(poll, op, spot);
 }
 
 /* ---- Ops that do not wait ---- */

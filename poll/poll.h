@@ -48,6 +48,7 @@ struct zok__poll_fd {
 	struct zok_op *writers;
 	struct zok_op *watchers;
 	struct zok__poll_fd *turn_next;
+	int fd;
 	uint32_t generation; /* of the number: events of an older one are stale */
 	uint8_t ready; /* ZOK__POLL_READ, WRITE, MARK: as far as is known. At first it is assumed: a try is the cheapest way to learn */
 	uint8_t kind;
@@ -95,7 +96,14 @@ struct zok__poll {
 struct zok__poll_fd *zok__poll_fd_get(struct zok__poll *poll, int fd, int *error);
 
 /* The entry if there is one. */
-struct zok__poll_fd *zok__poll_fd_find(struct zok__poll *poll, int fd);
+static inline struct zok__poll_fd *zok__poll_fd_find(struct zok__poll *poll, int fd)
+{
+	size_t index = (unsigned)fd / POLL_CHUNK; /* a negative one is beyond any table */
+
+	if (ZOK_UNLIKELY(index >= poll->chunk_count || !poll->chunks[index]))
+		return NULL;
+	return &poll->chunks[index][(unsigned)fd % POLL_CHUNK];
+}
 
 /* Nothing is known any more: the number is of another file from now on. Its lists must be empty. */
 void zok__poll_fd_forget(struct zok__poll_fd *state);

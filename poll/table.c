@@ -25,12 +25,14 @@ static int grow(struct zok__poll *poll, size_t count)
 	return 0;
 }
 
-static struct zok__poll_fd *chunk_new(void)
+static struct zok__poll_fd *chunk_new(size_t index)
 {
 	struct zok__poll_fd *chunk = calloc(POLL_CHUNK, sizeof *chunk);
 
-	for (size_t i = 0; chunk && i < POLL_CHUNK; i++)
+	for (size_t i = 0; chunk && i < POLL_CHUNK; i++) {
+		chunk[i].fd = (int)(index * POLL_CHUNK + i);
 		zok__poll_fd_forget(&chunk[i]);
+	}
 	return chunk;
 }
 
@@ -44,17 +46,8 @@ static int make_room(struct zok__poll *poll, size_t index)
 			return rc;
 	}
 	if (!poll->chunks[index])
-		poll->chunks[index] = chunk_new();
+		poll->chunks[index] = chunk_new(index);
 	return poll->chunks[index] ? 0 : -ENOMEM;
-}
-
-struct zok__poll_fd *zok__poll_fd_find(struct zok__poll *poll, int fd)
-{
-	size_t index = (size_t)fd / POLL_CHUNK;
-
-	if (fd < 0 || index >= poll->chunk_count || !poll->chunks[index])
-		return NULL;
-	return &poll->chunks[index][(size_t)fd % POLL_CHUNK];
 }
 
 struct zok__poll_fd *zok__poll_fd_get(struct zok__poll *poll, int fd, int *error)

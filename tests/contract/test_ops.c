@@ -315,6 +315,30 @@ static void poll_tells_what_is_ready(void **state)
 	run_close(rig_of(state), fds[0]);
 }
 
+/* Those who poll for what does not come do not hide the one behind them. */
+static void poll_is_heard_behind_others(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct call quiet[40], in;
+	int fds[2];
+
+	tcp_pair(fds);
+	for (int i = 0; i < 40; i++) {
+		prepare_poll(&quiet[i], rig, fds[1], POLLPRI);
+		call_submit(&quiet[i]);
+	}
+	prepare_poll(&in, rig, fds[1], POLLIN);
+	call_submit(&in);
+	rig_turn(rig, 0);
+	assert_int_equal(write(fds[0], "x", 1), 1);
+	assert_true(call_await(&in) & POLLIN);
+	for (int i = 0; i < 40; i++)
+		call_cancel(&quiet[i]);
+	rig_drain(rig);
+	run_close(rig, fds[0]);
+	run_close(rig, fds[1]);
+}
+
 static void splice_some(struct call *call, struct rig *rig, int from, int to, uint32_t len)
 {
 	call_prepare(call, rig, ZOK_OP_SPLICE, from);
@@ -432,6 +456,7 @@ static const struct CMUnitTest tests[] = {
 	CONTRACT_TEST(reset_by_peer),
 	CONTRACT_TEST(epipe_without_a_signal),
 	CONTRACT_TEST(poll_tells_what_is_ready),
+	CONTRACT_TEST(poll_is_heard_behind_others),
 	CONTRACT_TEST(splice_waits_for_either_side),
 	CONTRACT_TEST(bad_descriptors_are_results),
 	CONTRACT_TEST(errors_do_not_recurse),
