@@ -79,8 +79,9 @@ struct load_thread {
 	uint64_t busy;	  /* requests in flight */
 	unsigned up_count, down_count;
 	unsigned connecting_count;
-	uint64_t retry_ns; /* when connections that are down are tried again */
-	uint64_t turn_ns;  /* the last look at the clock */
+	unsigned down_first; /* no connection before this one is down */
+	uint64_t retry_ns;   /* when connections that are down are tried again */
+	uint64_t turn_ns;    /* the last look at the clock */
 	uint64_t pause_ns_total, pause_ns_max;
 	int epoll_fd;
 	uint8_t *buffer;

@@ -169,6 +169,8 @@ static void lose(struct load_thread *t, struct load_connection *c, enum perf_err
 	c->fd = -1;
 	c->in_flight = c->unsent = 0;
 	set_state(t, c, LOAD_DOWN);
+	if (c - t->connections < t->down_first)
+		t->down_first = (unsigned)(c - t->connections);
 	t->retry_ns = t->turn_ns + RETRY_NS;
 }
 
@@ -207,12 +209,13 @@ static int start_connecting(struct load_thread *t, struct load_connection *c)
 static int start_down(struct load_thread *t, uint64_t now)
 {
 	t->retry_ns = now + RETRY_NS;
-	for (unsigned i = 0; i < t->connection_count && t->connecting_count < CONNECTING_MAX; i++) {
+	for (unsigned i = t->down_first; i < t->connection_count && t->connecting_count < CONNECTING_MAX; i++) {
 		struct load_connection *c = t->connections + i;
 		int rc = c->state == LOAD_DOWN ? start_connecting(t, c) : 0;
 
 		if (rc < 0)
 			return rc;
+		t->down_first += i == t->down_first && c->state != LOAD_DOWN;
 	}
 	return 0;
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 #include <sys/resource.h>
 #include <sys/utsname.h>
+#include <time.h>
 #include <unistd.h>
 
 /* Reads the first line of a small file; "" when there is none. */
@@ -207,6 +208,7 @@ void perf_thread_sample_take(struct perf_thread_sample *sample)
 	struct rusage usage;
 	char line[128];
 	unsigned long long cpu_ns = 0, wait_ns = 0;
+	struct timespec now;
 
 	getrusage(RUSAGE_THREAD, &usage);
 	sample->involuntary_switches = (uint64_t)usage.ru_nivcsw;
@@ -215,6 +217,8 @@ void perf_thread_sample_take(struct perf_thread_sample *sample)
 	sscanf(line, "%llu %llu", &cpu_ns, &wait_ns);
 	sample->cpu_ns = cpu_ns;
 	sample->wait_ns = wait_ns;
+	clock_gettime(CLOCK_MONOTONIC, &now);
+	sample->wall_ns = (uint64_t)now.tv_sec * ZOK_S + (uint64_t)now.tv_nsec;
 }
 
 void perf_machine_add_thread(struct perf_machine *machine, const struct perf_thread_sample *before, const struct perf_thread_sample *after)
@@ -223,4 +227,5 @@ void perf_machine_add_thread(struct perf_machine *machine, const struct perf_thr
 	machine->voluntary_switches += after->voluntary_switches - before->voluntary_switches;
 	machine->wait_ns += after->wait_ns - before->wait_ns;
 	machine->cpu_ns += after->cpu_ns - before->cpu_ns;
+	machine->wall_ns += after->wall_ns - before->wall_ns;
 }

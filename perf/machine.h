@@ -17,6 +17,7 @@ struct perf_machine {
 	uint64_t voluntary_switches;
 	uint64_t wait_ns; /* for how long its threads could run and did not: another had their processor */
 	uint64_t cpu_ns;  /* what they used */
+	uint64_t wall_ns; /* for how long they ran, added up; what wait_ns and cpu_ns are fractions of */
 };
 
 /* A reading of the counters that perf_machine_end subtracts. */
@@ -27,7 +28,7 @@ struct perf_machine_sample {
 /* A thread's own counters, read by itself. */
 struct perf_thread_sample {
 	uint64_t involuntary_switches, voluntary_switches;
-	uint64_t wait_ns, cpu_ns;
+	uint64_t wait_ns, cpu_ns, wall_ns;
 };
 
 /* Fills what does not change, and takes the first reading; `cpus` are those that the generator is pinned to, none for all. */

@@ -282,9 +282,9 @@ static void draw_seconds_axis(const struct plot *plot)
 		step *= 5;
 	else if (span / step > 10)
 		step *= 2;
-	for (double at = 0; at <= span * 1.0001; at += step) {
-		snprintf(label, sizeof label, "%.4g", at);
-		draw_x_tick(plot, at, label);
+	for (int i = 0; i * step <= span * 1.0001; i++) {
+		snprintf(label, sizeof label, "%.4g", i * step);
+		draw_x_tick(plot, i * step, label);
 	}
 	draw_x_title(plot, "seconds since the measured window began");
 }

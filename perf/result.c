@@ -162,6 +162,7 @@ static void write_generator(struct perf_json *json, const struct perf_result *r)
 	perf_json_count(json, "voluntary_switches", r->machine.voluntary_switches);
 	perf_json_count(json, "cpu_wait_ns", r->machine.wait_ns);
 	perf_json_count(json, "cpu_used_ns", r->machine.cpu_ns);
+	perf_json_count(json, "wall_ns", r->machine.wall_ns);
 	perf_json_close(json, '}');
 }
 

@@ -83,6 +83,7 @@ static void read_generator(const json_t *generator, struct perf_result *r)
 	r->machine.voluntary_switches = get_count(generator, "voluntary_switches");
 	r->machine.wait_ns = get_count(generator, "cpu_wait_ns");
 	r->machine.cpu_ns = get_count(generator, "cpu_used_ns");
+	r->machine.wall_ns = get_count(generator, "wall_ns");
 }
 
 static void read_machine(const json_t *machine, struct perf_machine *m)

@@ -101,7 +101,7 @@ static void judge_pauses(struct perf_result *r)
 static void judge_sharing(struct perf_result *r)
 {
 	const struct perf_machine *m = &r->machine;
-	double away = (double)m->wait_ns / ((double)r->threads * (double)(r->duration_ns + r->warmup_ns) + 1);
+	double away = (double)m->wait_ns / ((double)m->wall_ns + 1);
 
 	if (away >= AWAY_SUSPECT)
 		find(r, away < AWAY_INVALID ? PERF_SUSPECT : PERF_INVALID,

@@ -37,8 +37,13 @@ static void make(struct perf_result *r, enum perf_loop loop)
 		.in_window = 50003,
 		.pause_ns_total = 7,
 		.pause_ns_max = 5,
-		.machine =
-			{.host = "host", .kernel = "Linux", .cpu_model = "CPU", .cpus_pinned = "1", .cpu_count = 2, .steal_fraction = 0.5},
+		.machine = {.host = "host",
+			    .kernel = "Linux",
+			    .cpu_model = "CPU",
+			    .cpus_pinned = "1",
+			    .cpu_count = 2,
+			    .steal_fraction = 0.5,
+			    .wall_ns = 12},
 	};
 	for (int i = 0; i < PERF_ERROR_KINDS; i++)
 		r->errors[i] = (uint64_t)i + 1;

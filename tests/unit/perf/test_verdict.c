@@ -13,7 +13,7 @@ static void make_good(struct perf_result *r)
 	memset(r, 0, sizeof *r);
 	r->loop = PERF_LOOP_OPEN;
 	r->threads = 1;
-	r->duration_ns = 10 * ZOK_S;
+	r->duration_ns = r->machine.wall_ns = 10 * ZOK_S;
 	r->rate_asked = 10000;
 	r->planned = r->sent = r->in_window = 100000;
 	for (int i = 0; i < PERF_MEASURES; i++) {
@@ -122,7 +122,7 @@ static void test_a_shared_or_stolen_processor_is_not_believed(void **state)
 	r.machine.wait_ns = 600 * ZOK_MS;
 	assert_int_equal(judge(&r, "shared"), PERF_INVALID);
 	make_good(&r);
-	r.threads = 2; /* the same wait, of two threads */
+	r.machine.wall_ns *= 2; /* the same wait, of two threads */
 	r.machine.wait_ns = 11 * ZOK_MS;
 	assert_int_equal(judge(&r, NULL), PERF_VALID);
 	make_good(&r);
