@@ -1,0 +1,244 @@
+/*
+ * What this kernel can do. Every feature is tried on a live ring, with real sockets, never inferred from a version: distributions carry
+ * features back, and a seccomp filter or an LSM takes them away. It takes well under a millisecond, once a process.
+ */
+#include "uring/uring.h"
+
+#include <pthread.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+enum { PROBE_ENTRIES = 8, PROBE_TIMEOUT_NS = 100000000 };
+
+/*
+ * Submits one SQE and waits for its first completion: the completion's flags, or a negative errno, its result or -ETIME. Two calls, because
+ * submit-and-wait in one tells an expired wait as a success.
+ */
+static int submit_one(struct io_uring *ring, uint64_t timeout_ns, int *result)
+{
+	struct __kernel_timespec timeout = {.tv_nsec = (long long)timeout_ns};
+	struct io_uring_cqe *cqe;
+	int flags, rc = io_uring_submit(ring);
+
+	if (rc >= 0)
+		rc = io_uring_wait_cqe_timeout(ring, &cqe, &timeout);
+	if (rc < 0)
+		return rc;
+	*result = cqe->res;
+	flags = cqe->res < 0 ? cqe->res : (int)cqe->flags;
+	io_uring_cqe_seen(ring, cqe);
+	return flags;
+}
+
+static int try_ext_arg(struct io_uring *ring)
+{
+	struct __kernel_timespec timeout = {.tv_nsec = 1};
+	struct io_uring_getevents_arg arg = {.ts = (uintptr_t)&timeout};
+	int rc = io_uring_enter2((unsigned)ring->ring_fd, 0, 1, IORING_ENTER_GETEVENTS | IORING_ENTER_EXT_ARG, (void *)&arg, sizeof arg);
+
+	return rc == -ETIME ? 0 : rc < 0 ? rc : -EINVAL;
+}
+
+static int try_no_iowait(struct io_uring *ring)
+{
+	return io_uring_enter((unsigned)ring->ring_fd, 0, 0, IORING_ENTER_GETEVENTS | IORING_ENTER_NO_IOWAIT, NULL);
+}
+
+/* A Unix socket that listens on an address chosen by the kernel, and a client that has connected to it. */
+static int open_listener(int *listener, int *client)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof address;
+
+	*listener = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	*client = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (*listener < 0 || *client < 0 || bind(*listener, (struct sockaddr *)&address, sizeof address.sun_family) < 0 ||
+	    listen(*listener, 1) < 0 || getsockname(*listener, (struct sockaddr *)&address, &len) < 0 ||
+	    connect(*client, (struct sockaddr *)&address, len) < 0)
+		return -errno;
+	return 0;
+}
+
+static void close_pair(const int fds[2])
+{
+	for (int i = 0; i < 2; i++)
+		if (fds[i] >= 0)
+			close(fds[i]);
+}
+
+static int try_multishot_accept(struct io_uring *ring)
+{
+	int fds[2] = {-1, -1}, accepted = -1;
+	int rc = open_listener(&fds[0], &fds[1]);
+
+	if (rc == 0) {
+		io_uring_prep_multishot_accept(io_uring_get_sqe(ring), fds[0], NULL, NULL, SOCK_CLOEXEC);
+		rc = submit_one(ring, PROBE_TIMEOUT_NS, &accepted);
+	}
+	if (accepted >= 0)
+		close(accepted);
+	close_pair(fds);
+	return rc < 0 ? rc : rc & IORING_CQE_F_MORE ? 0 : -EOPNOTSUPP;
+}
+
+/* One page is the buffer ring, of one entry, and the buffer behind it. */
+static int receive_multishot(struct io_uring *ring, int fd, void *page)
+{
+	struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)page, .ring_entries = 1};
+	struct io_uring_buf_ring *buf_ring = page;
+	struct io_uring_sqe *sqe;
+	int received, rc = io_uring_register_buf_ring(ring, &registration, 0);
+
+	if (rc < 0)
+		return rc;
+	io_uring_buf_ring_add(buf_ring, (char *)page + 64, 64, 0, 0, 0);
+	io_uring_buf_ring_advance(buf_ring, 1);
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+	sqe->flags = IOSQE_BUFFER_SELECT;
+	rc = submit_one(ring, PROBE_TIMEOUT_NS, &received);
+	return rc < 0 ? rc : rc & IORING_CQE_F_MORE && rc & IORING_CQE_F_BUFFER ? 0 : -EOPNOTSUPP;
+}
+
+/* Ended, with its completion taken, before the page that it names is unmapped: the other end is closed first. */
+static int try_multishot_recv(struct io_uring *ring)
+{
+	int fds[2] = {-1, -1}, rc;
+	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+
+	if (page == MAP_FAILED)
+		return -ENOMEM;
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 || write(fds[1], "x", 1) != 1)
+		rc = -errno;
+	else
+		rc = receive_multishot(ring, fds[0], page);
+	close_pair(fds);
+	io_uring_unregister_buf_ring(ring, 0);
+	munmap(page, 4096);
+	return rc;
+}
+
+/* More than the socket holds: a kernel that repeats short sends does not complete it; the end of the reader does. */
+static int try_send_waitall(struct io_uring *ring)
+{
+	static const char data[65536];
+	int fds[2] = {-1, -1}, size = 4096, sent, rc;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0)
+		return -errno;
+	setsockopt(fds[0], SOL_SOCKET, SO_SNDBUF, &size, sizeof size);
+	io_uring_prep_send(io_uring_get_sqe(ring), fds[0], data, sizeof data, MSG_WAITALL | MSG_NOSIGNAL);
+	rc = submit_one(ring, 1, &sent);
+	close_pair(fds);
+	return rc == -ETIME ? 0 : rc < 0 ? rc : -EOPNOTSUPP;
+}
+
+/* A ring for each, so that what one leaves behind is not taken for the next one's. */
+static int try_alone(int (*try)(struct io_uring *ring), int *error)
+{
+	struct io_uring ring;
+	int rc = io_uring_queue_init(PROBE_ENTRIES, &ring, 0);
+
+	if (rc < 0)
+		return rc;
+	*error = try(&ring);
+	io_uring_queue_exit(&ring);
+	return 0;
+}
+
+static int try_all(struct zok__uring_abilities *abilities)
+{
+	int rc = try_alone(try_ext_arg, &abilities->ext_arg_error);
+
+	if (rc == 0)
+		rc = try_alone(try_no_iowait, &abilities->no_iowait_error);
+	if (rc == 0)
+		rc = try_alone(try_multishot_accept, &abilities->multishot_accept_error);
+	if (rc == 0)
+		rc = try_alone(try_multishot_recv, &abilities->multishot_recv_error);
+	if (rc == 0)
+		rc = try_alone(try_send_waitall, &abilities->send_waitall_error);
+	return rc;
+}
+
+/* Only a whole result is kept: where a ring could not be made for want of descriptors, the next engine tries again. */
+int zok__uring_probe(struct zok__uring_abilities *abilities)
+{
+	static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+	static struct zok__uring_abilities known;
+	static bool is_known;
+	int rc = 0;
+
+	pthread_mutex_lock(&lock);
+	if (!is_known) {
+		rc = try_all(&known);
+		is_known = rc == 0;
+	}
+	if (rc == 0)
+		*abilities = known;
+	pthread_mutex_unlock(&lock);
+	return rc;
+}
+
+/* kernel.io_uring_disabled (6.6): 0 all may, 1 the privileged and one group, 2 nobody. -1: there is no such switch. */
+static int read_sysctl(void)
+{
+	FILE *file = fopen("/proc/sys/kernel/io_uring_disabled", "re");
+	int value = -1;
+
+	if (!file)
+		return -1;
+	if (fscanf(file, "%d", &value) != 1)
+		value = -1;
+	fclose(file);
+	return value;
+}
+
+static bool has_seccomp_filter(void)
+{
+	FILE *file = fopen("/proc/self/status", "re");
+	char line[256];
+	int mode = 0;
+
+	if (!file)
+		return false;
+	while (fgets(line, sizeof line, file))
+		if (sscanf(line, "Seccomp: %d", &mode) == 1)
+			break;
+	fclose(file);
+	return mode == 2;
+}
+
+static const char *refusal(int error)
+{
+	int sysctl = error == -EPERM ? read_sysctl() : -1;
+
+	if (sysctl == 2)
+		return "io_uring is switched off: kernel.io_uring_disabled is 2; mend it with `sysctl kernel.io_uring_disabled=0`";
+	if (sysctl == 1)
+		return "io_uring is for the privileged: kernel.io_uring_disabled is 1; join the group of kernel.io_uring_group, get "
+		       "CAP_SYS_ADMIN, or `sysctl kernel.io_uring_disabled=0`";
+	if (has_seccomp_filter())
+		return "a seccomp filter forbids io_uring (containers do by default); allow io_uring_setup, io_uring_enter and "
+		       "io_uring_register in the container's profile, or `docker run --security-opt seccomp=unconfined`";
+	if (error == -ENOSYS)
+		return "the kernel has no io_uring (CONFIG_IO_URING); Debian's kernels from 6.1 on have it";
+	return "io_uring is forbidden (EPERM), neither by sysctl nor by seccomp: look for the rule of a security module (AppArmor, "
+	       "SELinux)";
+}
+
+void zok__uring_explain_refusal(int error, char *reason, size_t reason_size)
+{
+	if (reason_size == 0)
+		return;
+	if (error == -ENOSYS || error == -EPERM)
+		snprintf(reason, reason_size, "%s", refusal(error));
+	else if (error == -ENOMEM)
+		snprintf(reason, reason_size, "no memory for the ring: is RLIMIT_MEMLOCK (ulimit -l) too low?");
+	else
+		snprintf(reason, reason_size, "io_uring_setup: errno %d", -error);
+}
