@@ -1,4 +1,5 @@
 /* Every system call and allocation of an engine fails once in turn: the op says so, and nothing hangs, leaks or aborts. */
+#include "tests/contract/faults.h"
 #include "tests/contract/harness.h"
 
 #include <errno.h>
@@ -22,7 +23,7 @@ static struct {
 	const char *hit; /* which one it was */
 } faults;
 
-static bool is_due(const char *name, bool can_be_interrupted)
+bool fault_is_due(const char *name, bool can_be_interrupted)
 {
 	if (!faults.is_armed || (faults.interrupts && !can_be_interrupted) || ++faults.calls != faults.target)
 		return false;
@@ -30,12 +31,17 @@ static bool is_due(const char *name, bool can_be_interrupted)
 	return true;
 }
 
+bool fault_is_interrupt(void)
+{
+	return faults.interrupts;
+}
+
 #define WRAP(type, name, parameters, arguments, can_be_interrupted, failed, error) \
 	type __real_##name parameters;                                             \
 	type __wrap_##name parameters;                                             \
 	type __wrap_##name parameters                                              \
 	{                                                                          \
-		if (!is_due(#name, can_be_interrupted))                            \
+		if (!fault_is_due(#name, can_be_interrupted))                      \
 			return __real_##name arguments;                            \
 		errno = faults.interrupts ? EINTR : error;                         \
 		return failed;                                                     \
