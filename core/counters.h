@@ -16,4 +16,10 @@ static inline void zok__count(uint64_t *counter, uint64_t amount)
 	__atomic_store_n(counter, __atomic_load_n(counter, __ATOMIC_RELAXED) + amount, __ATOMIC_RELAXED);
 }
 
+/* A gauge, as it is now. */
+static inline void zok__set(uint64_t *gauge, uint64_t value)
+{
+	__atomic_store_n(gauge, value, __ATOMIC_RELAXED);
+}
+
 #endif
