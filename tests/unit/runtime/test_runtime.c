@@ -173,7 +173,7 @@ static int uses_memory(void *arg)
 {
 	zok_spawn(NULL, yields_and_counts, NULL, NULL);
 	zok_spawn_on(zok_core_count() - 1, NULL, returns_arg, NULL, NULL);
-	return bytes_out > 0;
+	return __atomic_load_n(&bytes_out, __ATOMIC_RELAXED) > 0;
 }
 
 static void test_the_programs_allocator_gets_back_all_that_it_gave(void **state)
