@@ -221,8 +221,8 @@ static void serve_list(struct zok__poll *poll, struct spot spot)
 		}
 		try(poll, *spot.list, spot);
 	}
-	while (*spot.list && !(state->ready & spot.bit) &&
-	       !state->is_watched) /* a multishot took all there was without ever having to wait */
+	/* A multishot may have taken all there was without ever having to wait. */
+	while (*spot.list && !(state->ready & spot.bit) && !state->is_watched)
 		await_event(poll, *spot.list, spot);
 }
 

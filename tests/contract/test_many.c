@@ -144,52 +144,75 @@ static void a_thousand_sockets_play_ping_pong(void **state)
 
 /* ---- Fairness ---- */
 
-static void count_bytes(struct call *call, const struct zok_completion *completion)
-{
-	size_t *bytes = call->arg;
+struct flood {
+	struct call call;
+	const struct call *drop;
+	size_t received, sent;
+	int fd; /* the sender's */
+};
 
-	if (completion->buf) {
-		*bytes += completion->buf->len;
-		zok__buf_release(completion->buf);
+enum { FLOOD_MAX = 64 << 20 };
+
+static void flood_more(struct flood *flood)
+{
+	static uint8_t block[4096];
+	ssize_t n = send(flood->fd, block, sizeof block, MSG_DONTWAIT);
+
+	flood->sent += n > 0 ? (size_t)n : 0;
+}
+
+/* Whatever is received is sent anew, so that there is always more, until the other has been heard. */
+static void flood_on(struct call *call, const struct zok_completion *completion)
+{
+	struct flood *flood = call->arg;
+
+	if (!completion->buf)
+		return;
+	flood->received += completion->buf->len;
+	zok__buf_release(completion->buf);
+	if (!flood->drop->is_done && flood->sent < FLOOD_MAX)
+		flood_more(flood);
+}
+
+static void flood_to_its_end(struct flood *flood, struct rig *rig)
+{
+	while (flood->received < flood->sent) {
+		if (flood->call.is_done) {
+			assert_int_equal(flood->call.result, -ENOBUFS);
+			call_submit(&flood->call);
+		}
+		rig_turn(rig, ZOK_S);
 	}
+	call_cancel(&flood->call);
+	rig_drain(rig);
 }
 
 /* A multishot that always finds more does not keep out the one that has a single byte. */
 static void a_flood_does_not_starve_a_drop(void **state)
 {
 	struct rig *rig = rig_of(state);
-	static uint8_t block[1 << 16];
-	struct call flood, drop;
-	size_t flood_bytes = 0, sent = 0;
-	int fds[2], others[2], turns = 0;
+	struct flood flood = {0};
+	struct call drop;
+	int fds[2], others[2];
 	char byte;
 
 	unix_pair(fds);
 	unix_pair(others);
-	call_prepare(&flood, rig, ZOK_OP_RECV_BUFFERS, fds[1]);
-	flood.each = count_bytes;
-	flood.arg = &flood_bytes;
-	call_submit(&flood);
+	flood.fd = fds[0];
+	flood.drop = &drop;
+	call_prepare(&flood.call, rig, ZOK_OP_RECV_BUFFERS, fds[1]);
+	flood.call.each = flood_on;
+	flood.call.arg = &flood;
+	call_submit(&flood.call);
 	prepare_recv(&drop, rig, others[1], &byte, 1);
 	call_submit(&drop);
 	rig_turn(rig, 0);
-	for (ssize_t n; (n = send(fds[0], block, sizeof block, MSG_DONTWAIT)) > 0;)
-		sent += (size_t)n;
+	for (int i = 0; i < 16; i++)
+		flood_more(&flood);
 	assert_int_equal(write(others[0], "x", 1), 1);
-	while (!drop.is_done) {
-		rig_turn(rig, ZOK_S);
-		turns++;
-		assert_true(turns < 20);
-	}
-	while (flood_bytes < sent) {
-		rig_turn(rig, ZOK_S);
-		if (flood.is_done) {
-			assert_int_equal(flood.result, -ENOBUFS);
-			call_submit(&flood);
-		}
-	}
-	call_cancel(&flood);
-	rig_drain(rig);
+	assert_int_equal(call_await(&drop), 1);
+	assert_true(flood.sent < FLOOD_MAX);
+	flood_to_its_end(&flood, rig);
 	for (int i = 0; i < 2; i++) {
 		run_close(rig, fds[i]);
 		run_close(rig, others[i]);
