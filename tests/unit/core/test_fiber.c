@@ -1,7 +1,7 @@
 /* Fibers: their stacks are reused, errno is their own, they yield, await, and begin on one another's stacks. */
 #include "tests/unit/core/fake_engine.h"
-#include "zokio/sync.h"
 #include "zokio/log.h"
+#include "zokio/sync.h"
 #include "zokio/timer.h"
 
 #include <setjmp.h>
