@@ -6,6 +6,7 @@
  *
  *   arrivals.h   the plan: when each request is due, fixed before the first is sent
  *   protocol.h   what a request and its reply look like; each reply is checked byte for byte
+ *   load_setup.c turns options into a plan, with a word about what would do where they make none
  *   load.c       starts the generator's threads, takes their histograms at each interval, adds them up
  *   load_tcp.c   one generator thread: non-blocking sockets and epoll; sends what is due, times what comes back
  *   histogram.h  what is recorded: HdrHistogram's layout; hgrm.h, hlog.h, payload.h are its formats

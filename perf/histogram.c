@@ -49,6 +49,15 @@ static void lay_out(struct perf_histogram *h, uint64_t lowest, uint64_t highest,
 	h->counts_length = (size_t)(h->bucket_count + 1) * (h->sub_bucket_count / 2);
 }
 
+/* Has every page in memory before the first record: a page fault would be inside somebody's latency. */
+static void touch(struct perf_histogram *h)
+{
+	volatile uint64_t *counts = h->counts;
+
+	for (size_t i = 0; i < h->counts_length; i += 4096 / sizeof *counts)
+		counts[i] = 0;
+}
+
 int perf_histogram_create(struct perf_histogram *histogram, uint64_t lowest, uint64_t highest, int significant_digits)
 {
 	struct perf_histogram made;
@@ -61,6 +70,7 @@ int perf_histogram_create(struct perf_histogram *histogram, uint64_t lowest, uin
 	made.counts = calloc(made.counts_length, sizeof *made.counts);
 	if (!made.counts)
 		return -ENOMEM;
+	touch(&made);
 	*histogram = made;
 	return 0;
 }

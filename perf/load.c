@@ -7,13 +7,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/resource.h>
+#include <sys/prctl.h>
 #include <sys/time.h>
 #include <time.h>
 #include <unistd.h>
-
-#define CONNECTIONS_MAX 1000000
-#define FILES_SPARE	64
 
 /* Where threads wait, connected, until the controller has decided whether the run begins. */
 struct gate {
@@ -58,82 +55,6 @@ ZOK_PRINTF(3, 4) static int refuse(struct load *load, int error, const char *for
 	vsnprintf(load->why, PERF_TEXT_MAX, format, args);
 	va_end(args);
 	return error;
-}
-
-/* Options. */
-
-static uint64_t or_default(uint64_t value, uint64_t otherwise)
-{
-	return value ? value : otherwise;
-}
-
-/* A twentieth of the window makes a plot over time worth looking at; between 100 ms and 1 s. */
-static uint64_t default_interval(uint64_t duration_ns)
-{
-	uint64_t interval = duration_ns / 20;
-
-	return interval < 100 * ZOK_MS ? 100 * ZOK_MS : interval > ZOK_S ? ZOK_S : interval;
-}
-
-static void fill_defaults(struct perf_load_options *o)
-{
-	o->protocol = o->protocol ? o->protocol : "echo";
-	o->connections = (unsigned)or_default(o->connections, 1);
-	o->depth = (unsigned)or_default(o->depth, 1);
-	o->threads = (unsigned)or_default(o->threads, or_default(o->cpu_count, 1));
-	o->drain_ns = or_default(o->drain_ns, 5 * ZOK_S);
-	o->interval_ns = or_default(o->interval_ns, default_interval(o->duration_ns));
-	o->connect_timeout_ns = or_default(o->connect_timeout_ns, 10 * ZOK_S);
-	o->significant_digits = (int)or_default((uint64_t)o->significant_digits, 3);
-	o->label = o->label ? o->label : o->target;
-	if (o->wait == PERF_WAIT_DEFAULT)
-		o->wait = o->loop == PERF_LOOP_OPEN ? PERF_WAIT_SPIN : PERF_WAIT_BLOCK;
-}
-
-static int check_options(struct load *load)
-{
-	const struct perf_load_options *o = &load->plan.options;
-
-	if (o->loop == PERF_LOOP_OPEN && !(o->rate > 0 && o->rate <= 1e8))
-		return refuse(load, -EINVAL, "an open loop needs a rate above 0 and up to 1e8 requests a second");
-	if (o->duration_ns == 0)
-		return refuse(load, -EINVAL, "the duration is 0: give at least 1ms");
-	if (o->threads > PERF_THREADS_MAX || o->threads > o->connections)
-		return refuse(load, -EINVAL, "%u threads: give at most %d, and no more than connections (%u)", o->threads, PERF_THREADS_MAX,
-			      o->connections);
-	if (o->connections > CONNECTIONS_MAX || o->depth > 1024)
-		return refuse(load, -EINVAL, "at most %d connections and a depth of 1024", CONNECTIONS_MAX);
-	return 0;
-}
-
-static int make_exchange(struct load *load)
-{
-	const struct perf_load_options *o = &load->plan.options;
-	const struct perf_protocol *protocol = perf_protocol_find(o->protocol);
-	const char *slashes = strstr(o->target, "//");
-	int rc;
-
-	if (!protocol)
-		return refuse(load, -EINVAL, "there is no protocol '%.40s'", o->protocol);
-	rc = perf_exchange_create(&load->plan.exchange, protocol, o->size, slashes ? slashes + 2 : "localhost");
-	if (rc == -EINVAL)
-		return refuse(load, rc, "%s takes a size of at most %zu bytes", protocol->name, protocol->size_max);
-	return rc < 0 ? refuse(load, rc, "no memory for messages of %zu bytes", o->size) : 0;
-}
-
-/* Each connection is a file: ask for as many as are needed, and say so plainly when the hard limit is below. */
-static int raise_file_limit(struct load *load)
-{
-	struct rlimit limit;
-	rlim_t needed = (rlim_t)load->plan.options.connections + FILES_SPARE;
-
-	if (getrlimit(RLIMIT_NOFILE, &limit) < 0 || limit.rlim_cur >= needed)
-		return 0;
-	if (limit.rlim_max < needed)
-		return refuse(load, -EMFILE, "%u connections need %llu open files and the hard limit is %llu: raise it with ulimit -Hn",
-			      load->plan.options.connections, (unsigned long long)needed, (unsigned long long)limit.rlim_max);
-	limit.rlim_cur = needed;
-	return setrlimit(RLIMIT_NOFILE, &limit) < 0 ? -errno : 0;
 }
 
 /* Threads. */
@@ -197,6 +118,7 @@ static void *thread_main(void *arg)
 		t->rc = perf_load_connect(t);
 	if (!pass_gate(&load->gate))
 		return NULL;
+	prctl(PR_SET_TIMERSLACK, 1L); /* a blocking generator is woken when a request is due, and not up to 50 us later */
 	perf_thread_sample_take(&t->before);
 	perf_load_generate(t);
 	perf_thread_sample_take(&t->after);
@@ -463,21 +385,15 @@ void perf_result_finish(struct perf_result *result)
 
 static int prepare(struct load *load)
 {
-	int rc = check_options(load);
+	int rc = perf_load_plan_make(&load->plan, load->why);
 
-	if (rc == 0)
-		rc = perf_address_parse(load->plan.options.target, &load->plan.address, load->why, PERF_TEXT_MAX);
-	if (rc == 0)
-		rc = make_exchange(load);
-	if (rc == 0)
-		rc = raise_file_limit(load);
 	if (rc == 0)
 		rc = begin_result(load);
 	if (rc == 0)
 		rc = perf_histogram_create(&load->interval.lateness, 1, 3600 * ZOK_S, load->plan.options.significant_digits);
 	for (int i = 0; i < PERF_MEASURES && rc == 0; i++)
 		rc = perf_histogram_create(&load->interval.latency[i], 1, 3600 * ZOK_S, load->plan.options.significant_digits);
-	return rc < 0 ? rc : perf_load_set_up(&load->plan, load->why);
+	return rc;
 }
 
 static int make_threads(struct load *load)
@@ -584,7 +500,6 @@ int perf_load_run(const struct perf_load_options *options, struct perf_result *r
 	int rc;
 
 	snprintf(why, PERF_TEXT_MAX, "out of memory");
-	fill_defaults(&load.plan.options);
 	rc = prepare(&load);
 	if (rc == 0)
 		rc = run(&load);

@@ -94,8 +94,11 @@ struct load_thread {
 	struct perf_thread_sample before, after;
 };
 
-/* Does the protocol's set-up, if it has one; on failure `why` says what went wrong. Blocks. */
-ZOK_NODISCARD int perf_load_set_up(const struct load_plan *plan, char *why);
+/*
+ * Fills defaults into plan->options, checks them, makes the rest of the plan but its times, and does the protocol's set-up, which blocks. On failure
+ * `why` says what went wrong and what would do; plan->exchange is the caller's to destroy either way.
+ */
+ZOK_NODISCARD int perf_load_plan_make(struct load_plan *plan, char *why);
 
 /* Makes a thread's memory and opens its epoll. -ENOMEM, -EMFILE. */
 ZOK_NODISCARD int perf_load_thread_init(struct load_thread *thread, const struct load_plan *plan, unsigned index);

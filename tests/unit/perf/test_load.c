@@ -390,8 +390,13 @@ static void test_failures_to_start_say_why(void **state)
 	options.protocol = "no such";
 	assert_int_equal(perf_load_run(&options, &r, why), -EINVAL);
 	options.protocol = NULL;
+	options.significant_digits = 6;
+	assert_int_equal(perf_load_run(&options, &r, why), -EINVAL);
+	assert_non_null(strstr(why, "digits"));
+	options.significant_digits = 0;
 	options.rate = 0;
 	assert_int_equal(perf_load_run(&options, &r, why), -EINVAL);
+	assert_non_null(strstr(why, "rate"));
 }
 
 int main(void)
