@@ -1,17 +1,16 @@
 /* The io_uring engine alone: what the contract suite cannot see (what is on, shortage of every kind, buffers that must come back). */
 #include <setjmp.h>
 #include <stdarg.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include <cmocka.h>
 
-#include "core/bufs.h"
-#include "core/counters.h"
-#include "core/engine.h"
+#include "uring/uring.h"
 
-#include <netinet/in.h>
-#include <stdio.h>
+#include <pthread.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { BUF_COUNT = 8, BUF_SIZE = 64 };
@@ -196,17 +195,195 @@ static void test_multishot_buffers(void **state)
 	close_world(&world);
 }
 
-static void test_report(void **state)
+/* More at once than either queue holds: the kernel keeps completions back, and none is lost. */
+static void test_overflow_is_counted(void **state)
+{
+	static struct probe_op nops[64];
+	struct world world;
+
+	open_world(&world, ZOK__MODE_PARK, 2);
+	for (int i = 0; i < 64; i++) {
+		prepare(&nops[i], ZOK_OP_NOP, -1);
+		submit(&world, &nops[i]);
+	}
+	for (int i = 0; i < 64; i++)
+		wait_ended(&world, &nops[i]);
+	assert_true(world.counters.stats.sqe_shortages > 0);
+	assert_true(world.counters.stats.cq_overflows > 0);
+	assert_int_equal(world.counters.stats.completions, 64);
+	close_world(&world);
+}
+
+/* The table of slots cannot grow: what finds no slot waits, in order, and can be cancelled there. */
+static void test_slot_shortage(void **state)
+{
+	enum { MORE = 50 };
+	struct world world;
+	struct zok__slots *slots;
+	struct probe_op *ops;
+	uint32_t slot_count;
+	int fds[2];
+
+	open_world(&world, ZOK__MODE_PARK, 0);
+	slots = &zok__uring_of(world.engine)->slots;
+	slots->count_max = slot_count = slots->count;
+	ops = calloc(slot_count + MORE, sizeof *ops);
+	assert_non_null(ops);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	for (uint32_t i = 0; i < slot_count + MORE; i++) {
+		prepare(&ops[i], ZOK_OP_POLL, fds[0]);
+		ops[i].op.arg.poll_events = 1; /* POLLIN */
+		submit(&world, &ops[i]);
+	}
+	assert_int_equal(world.counters.stats.sqe_shortages >= MORE, true);
+	cancel(&world, &ops[slot_count]);
+	wait_ended(&world, &ops[slot_count]);
+	assert_int_equal(ops[slot_count].results[0], -ECANCELED);
+	assert_int_equal(write(fds[1], "x", 1), 1);
+	for (uint32_t i = 0; i < slot_count + MORE; i++)
+		wait_ended(&world, &ops[i]);
+	assert_true(ops[slot_count + MORE - 1].results[0] > 0);
+	free(ops);
+	close(fds[0]);
+	close(fds[1]);
+	close_world(&world);
+}
+
+/* Where the kernel refuses multishots, one op still takes all that comes. */
+static void test_single_shots_are_repeated(void **state)
+{
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	socklen_t len = sizeof address;
+	struct probe_op accept, recv;
+	struct world world;
+	int listener = socket(AF_UNIX, SOCK_STREAM, 0), client;
+
+	open_world(&world, ZOK__MODE_PARK, 0);
+	zok__uring_of(world.engine)->accept_ioprio = zok__uring_of(world.engine)->recv_ioprio = 0;
+	assert_int_equal(bind(listener, (struct sockaddr *)&address, sizeof address.sun_family), 0);
+	assert_int_equal(listen(listener, 8), 0);
+	assert_int_equal(getsockname(listener, (struct sockaddr *)&address, &len), 0);
+	prepare(&accept, ZOK_OP_ACCEPT, listener);
+	submit(&world, &accept);
+	for (unsigned i = 0; i < 5; i++) {
+		client = socket(AF_UNIX, SOCK_STREAM, 0);
+		assert_int_equal(connect(client, (struct sockaddr *)&address, len), 0);
+		wait_count(&world, &accept, i + 1);
+		prepare(&recv, ZOK_OP_RECV_BUFFERS, accept.results[i]);
+		submit(&world, &recv);
+		for (unsigned k = 0; k < 2 * BUF_COUNT; k++) {
+			assert_int_equal(write(client, "abc", 3), 3);
+			wait_count(&world, &recv, k + 1);
+			assert_memory_equal(recv.bufs[k]->data, "abc", 3);
+			zok__buf_release(recv.bufs[k]);
+		}
+		close(client);
+		wait_ended(&world, &recv);
+		assert_int_equal(recv.results[recv.count - 1], 0);
+		close(accept.results[i]);
+	}
+	cancel(&world, &accept);
+	wait_ended(&world, &accept);
+	assert_int_equal(accept.results[accept.count - 1], -ECANCELED);
+	close(listener);
+	close_world(&world);
+}
+
+enum { WAKERS = 3, WAKES = 2000 };
+
+struct waker {
+	struct zok__engine *engine;
+	unsigned said;
+};
+
+static void *say(void *arg)
+{
+	struct waker *waker = arg;
+
+	for (unsigned i = 0; i < WAKES; i++) {
+		__atomic_fetch_add(&waker->said, 1, __ATOMIC_RELAXED); /* the wake orders it */
+		waker->engine->ops->wake(waker->engine);
+	}
+	return NULL;
+}
+
+/* Whoever says something and then wakes is heard, however many do at once: a lost wake hangs here. */
+static void wake_storm(enum zok__mode mode, uint32_t entries)
+{
+	struct world world;
+	struct waker waker;
+	pthread_t threads[WAKERS];
+
+	open_world(&world, mode, entries);
+	waker = (struct waker){.engine = world.engine};
+	for (int i = 0; i < WAKERS; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, say, &waker), 0);
+	while (__atomic_load_n(&waker.said, __ATOMIC_RELAXED) < WAKERS * WAKES)
+		world.engine->ops->wait(world.engine, ZOK_NEVER);
+	for (int i = 0; i < WAKERS; i++)
+		pthread_join(threads[i], NULL);
+	close_world(&world);
+}
+
+static void test_wake_storm(void **state)
+{
+	wake_storm(ZOK__MODE_PARK, 0);
+	wake_storm(ZOK__MODE_PARK, 2);
+	wake_storm(ZOK__MODE_SQPOLL, 0);
+}
+
+static bool is_active(const struct zok__engine_report *report, const char *name)
+{
+	for (size_t i = 0; i < report->feature_count; i++)
+		if (strcmp(report->features[i].name, name) == 0)
+			return report->features[i].is_active;
+	fail_msg("%s is not reported", name);
+	return false;
+}
+
+/* What is on is told with what is off, and why; a mode that was not to be had is not claimed. */
+static void report_of(enum zok__mode mode, const char *name)
 {
 	struct world world;
 	struct zok__engine_report report;
 
-	open_world(&world, ZOK__MODE_PARK, 0);
+	open_world(&world, mode, 0);
 	world.engine->ops->report(world.engine, &report);
-	assert_string_equal(report.mode, "park");
+	assert_string_equal(report.engine, "uring");
 	for (size_t i = 0; i < report.feature_count; i++)
-		print_message("%s: %d %s\n", report.features[i].name, report.features[i].is_active, report.features[i].reason);
+		assert_true(report.features[i].is_active || report.features[i].reason[0] != 0);
+	if (mode == ZOK__MODE_SQPOLL && !is_active(&report, "sqpoll"))
+		name = "park";
+	assert_string_equal(report.mode, name);
+	assert_false(is_active(&report, "sqpoll") && is_active(&report, "defer-taskrun"));
 	close_world(&world);
+}
+
+static void test_report(void **state)
+{
+	report_of(ZOK__MODE_PARK, "park");
+	report_of(ZOK__MODE_ADAPTIVE, "adaptive");
+	report_of(ZOK__MODE_SPIN, "spin");
+	report_of(ZOK__MODE_SQPOLL, "sqpoll");
+}
+
+/* A processor that is not there pins nothing: the poll thread runs where it may, and the report says so. */
+static void test_sqpoll_without_its_processor(void **state)
+{
+	struct world world = {0};
+	struct zok__engine_options options = {.mode = ZOK__MODE_SQPOLL, .sqpoll_cpu = 100000, .counters = &world.counters};
+	struct zok__engine_report report;
+	char reason[256] = "";
+	int rc = zok__engine_uring.create(&world.engine, &options, reason, sizeof reason);
+
+	if (rc == -ENOSYS || rc == -EPERM)
+		skip();
+	assert_int_equal(rc, 0);
+	world.engine->ops->report(world.engine, &report);
+	for (size_t i = 0; i < report.feature_count; i++)
+		if (strcmp(report.features[i].name, "sqpoll") == 0)
+			assert_non_null(strstr(report.features[i].reason, "100000"));
+	world.engine->ops->destroy(world.engine);
 }
 
 int main(void)
@@ -216,8 +393,13 @@ int main(void)
 		cmocka_unit_test(test_sqpoll),
 		cmocka_unit_test(test_two_entries),
 		cmocka_unit_test(test_wake),
+		cmocka_unit_test(test_wake_storm),
 		cmocka_unit_test(test_multishot_buffers),
+		cmocka_unit_test(test_single_shots_are_repeated),
+		cmocka_unit_test(test_overflow_is_counted),
+		cmocka_unit_test(test_slot_shortage),
 		cmocka_unit_test(test_report),
+		cmocka_unit_test(test_sqpoll_without_its_processor),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
