@@ -1,17 +1,20 @@
 /*
  * Accept. A multishot op brings descriptors, which queue on the door until somebody takes them; it is armed by the first zok_accept(). When
- * the queue is full the multishot is cancelled, and further connections wait in the kernel's backlog. A cancelled accept has nothing to lose.
+ * batch_max wait there the multishot is cancelled, and further connections wait in the kernel's backlog. A cancelled accept has nothing to lose.
  *
  * Out of descriptors or memory: the door waits, a little longer each time, and tries again. What will pass is not the caller's to handle.
  */
 #include "net/door.h"
 
+#include "core/alloc.h"
 #include "zokio/task.h"
 
 #include <errno.h>
 
 #define RETRY_FIRST_NS (10 * ZOK_MS)
 #define RETRY_LAST_NS  (100 * ZOK_MS)
+
+enum { RING_COUNT_FIRST = 64 };
 
 /* ---- The multishot ---- */
 
@@ -36,7 +39,7 @@ static void start_if_room(struct zok__door *door)
 {
 	bool is_stopped = door->socket.recv_state == ZOK__RECV_IDLE || door->socket.recv_state == ZOK__RECV_PAUSED;
 
-	if (is_stopped && door->count <= door->count_max / 2 && !is_waiting_to_retry(door))
+	if (is_stopped && door->count <= door->batch_max / 2 && !is_waiting_to_retry(door))
 		start(door);
 }
 
@@ -87,10 +90,21 @@ static void retry(struct zok_waker *waker)
 		start_if_room(door);
 }
 
-void zok__accept_init(struct zok__door *door)
+int zok__accept_init(struct zok__door *door, unsigned batch_max)
 {
+	door->fds = zok__allocate(zok_allocator(), RING_COUNT_FIRST * sizeof *door->fds, _Alignof(int));
+	if (!door->fds)
+		return -ENOMEM;
+	door->count_max = RING_COUNT_FIRST;
+	door->batch_max = batch_max;
 	door->on_retry.wake = retry;
 	door->retry.future.state = ZOK_FUTURE_READY;
+	return 0;
+}
+
+void zok__accept_finish(struct zok__door *door)
+{
+	zok__release(zok_allocator(), door->fds, door->count_max * sizeof *door->fds);
 }
 
 /* ---- What the engine brings ---- */
@@ -115,17 +129,38 @@ static void ended(struct zok__door *door, int result)
 	}
 }
 
-static void queue_push(struct zok__door *door, int fd)
+/* A ring of twice the size. Where that cannot be had the newest connection is what goes. */
+static int grow(struct zok__door *door)
 {
-	door->fds[(door->head + door->count) % door->count_max] = fd;
-	door->count++;
-	door->retry_ns = 0;
+	unsigned count_max = 2 * door->count_max;
+	int *fds = zok__allocate(zok_allocator(), count_max * sizeof *fds, _Alignof(int));
+
+	if (!fds)
+		return -ENOMEM;
+	for (unsigned i = 0; i < door->count; i++)
+		fds[i] = door->fds[(door->head + i) & (door->count_max - 1)];
+	zok__release(zok_allocator(), door->fds, door->count_max * sizeof *fds);
+	door->fds = fds;
+	door->head = 0;
+	door->count_max = count_max;
+	return 0;
 }
 
-/* Half of the ring stays free for what comes between the cancel and the end of the multishot. */
+/* io_uring accepts all that the backlog holds before we see the first of it: the ring takes what comes, however much was asked for. */
+static void queue_push(struct zok__door *door, int fd)
+{
+	door->retry_ns = 0;
+	if (ZOK_UNLIKELY(door->count == door->count_max) && grow(door) < 0) {
+		zok__sys_close(fd);
+		return;
+	}
+	door->fds[(door->head + door->count) & (door->count_max - 1)] = fd;
+	door->count++;
+}
+
 static bool is_full(const struct zok__door *door)
 {
-	return door->count >= door->count_max / 2;
+	return door->count >= door->batch_max;
 }
 
 static void wake_acceptor(const struct zok__door *door)
@@ -162,7 +197,7 @@ int zok__accept_take_left(struct zok_socket *socket)
 	if (!socket->is_door || door->count == 0)
 		return -1;
 	fd = door->fds[door->head];
-	door->head = (door->head + 1) % door->count_max;
+	door->head = (door->head + 1) & (door->count_max - 1);
 	door->count--;
 	return fd;
 }

@@ -14,19 +14,24 @@ struct zok__door {
 	struct zok_timer retry;					/* while descriptors or memory are short */
 	struct zok_waker on_retry;				/* what the timer wakes */
 	uint64_t retry_ns;					/* how long the next wait is; 0: nothing is short */
-	size_t size;						/* of this allocation */
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* of the file; empty: there is none */
 	struct zok__sys_file file;
-	unsigned head, count, count_max; /* accepted and not yet taken: a ring */
-	int fds[];
+	int *fds; /* accepted and not yet taken: a ring of count_max, a power of two */
+	unsigned head, count, count_max;
+	unsigned batch_max; /* more than so many are not taken ahead, if the engine can help it */
 };
+
+ZOK_STATIC_ASSERT(offsetof(struct zok__door, socket) == 0, "a door is a socket");
 
 static inline struct zok__door *zok__door_of(struct zok_socket *socket)
 {
 	return (struct zok__door *)(void *)socket;
 }
 
-/* accept.c: what a new door has not begun yet. */
-void zok__accept_init(struct zok__door *door);
+/* ---- accept.c ---- */
+
+/* -ENOMEM. */
+int zok__accept_init(struct zok__door *door, unsigned batch_max);
+void zok__accept_finish(struct zok__door *door);
 
 #endif

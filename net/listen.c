@@ -111,39 +111,50 @@ static int open_door(struct zok__door *door, const struct zok__address *address,
 	return rc;
 }
 
-static struct zok__door *allocate(const struct zok_listen_options *options)
+static int allocate(struct zok__door **out, const struct zok_listen_options *options)
 {
-	/* Twice the batch: see accept.c, is_full(). */
-	unsigned count_max = 2 * (options->accept_batch_max ? options->accept_batch_max : BATCH_DEFAULT);
-	size_t size = sizeof(struct zok__door) + count_max * sizeof(int);
-	struct zok__door *door = zok__allocate(zok_allocator(), size, _Alignof(struct zok__door));
+	struct zok__door *door = zok__allocate(zok_allocator(), sizeof *door, _Alignof(struct zok__door));
+	int rc;
 
 	if (!door)
-		return NULL;
-	memset(door, 0, size);
-	door->size = size;
-	door->count_max = count_max;
-	return door;
+		return -ENOMEM;
+	memset(door, 0, sizeof *door);
+	rc = zok__accept_init(door, options->accept_batch_max ? options->accept_batch_max : BATCH_DEFAULT);
+	if (rc < 0)
+		zok__release(zok_allocator(), door, sizeof *door);
+	else
+		*out = door;
+	return rc;
+}
+
+static void release(struct zok__door *door)
+{
+	zok__accept_finish(door);
+	zok__release(zok_allocator(), door, sizeof *door);
 }
 
 static int create(struct zok__door **out, const struct zok__address *address, const struct zok_listen_options *options)
 {
 	struct zok__net *net = zok__net();
-	struct zok__door *door = net ? allocate(options) : NULL;
-	int fd;
+	struct zok__door *door = NULL;
+	int fd, rc = net ? allocate(&door, options) : -ENOMEM;
 
-	if (!door)
-		return -ENOMEM;
+	if (rc < 0)
+		return rc;
 	fd = zok__sys_socket(address->storage.ss_family);
 	if (fd < 0) {
-		zok__release(zok_allocator(), door, door->size);
+		release(door);
 		return fd;
 	}
 	zok__socket_init(&door->socket, net, fd);
 	door->socket.is_door = true;
-	zok__accept_init(door);
 	*out = door;
 	return 0;
+}
+
+void zok__listen_release(struct zok_socket *socket)
+{
+	release(zok__door_of(socket));
 }
 
 /* No engine knows of the descriptor yet. */

@@ -139,11 +139,9 @@ static void multishot_ended(struct zok_socket *socket, int result)
 		socket->recv_state = was_pausing ? ZOK__RECV_PAUSED : ZOK__RECV_IDLE;
 		if (!is_wanted(socket))
 			return;
-		/* The engine found no buffer, whatever the count says: do not ask it again at once. */
+		/* By now a buffer may have come back: who can do without one does not ask for it again. */
 		if (result == -ENOBUFS && socket->reader->base)
 			start_direct(socket, socket->reader);
-		else if (result == -ENOBUFS && free_count(socket->net) < socket->net->core->bufs.count)
-			start_starving(socket);
 		else
 			start_for(socket, socket->reader);
 	} else {

@@ -3,7 +3,6 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
-#include "net/door.h"
 #include "net/sys.h"
 #include "zokio/task.h"
 
@@ -98,7 +97,7 @@ void zok__socket_destroy(struct zok_socket *socket)
 	zok_list_remove(&socket->open);
 	zok__count(&net->core->counters.stats.sockets_closed, 1);
 	if (socket->is_door)
-		zok__release(zok_allocator(), socket, zok__door_of(socket)->size);
+		zok__listen_release(socket);
 	else
 		zok_pool_put(&net->sockets, socket);
 }

@@ -110,6 +110,9 @@ int zok__accept_take_left(struct zok_socket *socket);
 /* For close: removes the file of a Unix door. */
 void zok__listen_remove_file(struct zok_socket *socket);
 
+/* The memory of a door that is closed. */
+void zok__listen_release(struct zok_socket *socket);
+
 /* ---- close.c ---- */
 
 /* Something has ended: a close that waits for it may go on. */

@@ -1,0 +1,207 @@
+/* Accept: every connection is given to somebody, and a shortage of descriptors passes. */
+#include "tests/unit/net/rig.h"
+
+#include <arpa/inet.h>
+#include <netinet/in.h>
+#include <sys/resource.h>
+
+/* A client in the test's own hands. */
+static int raw_connect(const struct zok_socket *door)
+{
+	struct sockaddr_in address;
+	socklen_t len = sizeof address;
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	assert_true(fd >= 0);
+	assert_int_equal(getsockname(zok_socket_fd(door), (struct sockaddr *)&address, &len), 0);
+	assert_true(connect(fd, (struct sockaddr *)&address, len) == 0 || errno == EINPROGRESS);
+	return fd;
+}
+
+enum { MANY = 1000 };
+
+static int echo_once(void *arg)
+{
+	struct zok_socket *peer = arg;
+	char byte;
+
+	assert_int_equal(zok_read(peer, &byte, 1), 1);
+	assert_int_equal(zok_write_all(peer, &byte, 1), 1);
+	return zok_close(peer);
+}
+
+static int accept_many(void *arg)
+{
+	struct zok_scope *scope = zok_scope_open(NULL);
+	struct zok_socket *peer;
+
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(zok_accept(arg, &peer), 0);
+		assert_int_equal(zok_spawn(scope, echo_once, peer, &(struct zok_spawn_options){.stack_size = 16384}), 0);
+	}
+	return zok_scope_close(scope, 0);
+}
+
+RIG_CASE(a_thousand_connections_are_served)
+{
+	char address[ZOK_ADDRESS_SIZE];
+	struct zok_socket *door = rig_door(address), **clients = calloc(MANY, sizeof(*clients));
+	struct zok_scope *scope = zok_scope_open(NULL);
+	char byte;
+
+	assert_int_equal(zok_spawn(scope, accept_many, door, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(zok_connect(&clients[i], address, NULL), 0);
+	for (int i = 0; i < MANY; i++)
+		assert_int_equal(zok_write_all(clients[i], "x", 1), 1);
+	for (int i = 0; i < MANY; i++) {
+		assert_int_equal(zok_read(clients[i], &byte, 1), 1);
+		assert_int_equal(zok_read(clients[i], &byte, 1), 0);
+		assert_int_equal(zok_close(clients[i]), 0);
+	}
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(zok_close(door), 0);
+	free(clients);
+	return 0;
+}
+
+RIG_CASE(an_accept_that_times_out_loses_no_connection)
+{
+	char address[ZOK_ADDRESS_SIZE];
+	struct zok_socket *door = rig_door(address), *peer;
+
+	for (int i = 0; i < 10; i++) {
+		struct zok_scope *scope = rig_short_scope();
+		int raw;
+
+		assert_int_equal(zok_accept(door, &peer), -ETIMEDOUT);
+		raw = raw_connect(door);
+		assert_int_equal(zok_scope_close(scope, 0), -ETIMEDOUT);
+		assert_int_equal(zok_accept(door, &peer), 0);
+		assert_int_equal(zok_close(peer), 0);
+		close(raw);
+	}
+	assert_int_equal(zok_close(door), 0);
+	return 0;
+}
+
+RIG_CASE(no_more_are_taken_ahead_than_asked_for)
+{
+	const struct zok_listen_options options = {.accept_batch_max = 4};
+	struct zok_socket *door, *peer;
+	int raw[40];
+
+	assert_int_equal(zok_listen(&door, "tcp://127.0.0.1:0", &options), 0);
+	raw[0] = raw_connect(door);
+	assert_int_equal(zok_accept(door, &peer), 0);
+	assert_int_equal(zok_close(peer), 0);
+	for (int i = 1; i < 40; i++) {
+		raw[i] = raw_connect(door);
+		rig_settle();
+	}
+	for (int i = 1; i < 40; i++) {
+		assert_int_equal(zok_accept(door, &peer), 0);
+		assert_int_equal(zok_close(peer), 0);
+	}
+	for (int i = 0; i < 40; i++)
+		close(raw[i]);
+	assert_int_equal(zok_close(door), 0);
+	return 0;
+}
+
+RIG_CASE(out_of_descriptors_it_waits_and_goes_on)
+{
+	char address[ZOK_ADDRESS_SIZE];
+	struct zok_socket *door = rig_door(address), *peer;
+	int raw = raw_connect(door);
+	struct rlimit limit, low;
+	struct zok_scope *scope;
+
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	low = (struct rlimit){.rlim_cur = (rlim_t)raw + 1, .rlim_max = limit.rlim_max};
+	while (fcntl((int)low.rlim_cur - 1, F_GETFD) < 0) /* none free below */
+		low.rlim_cur--;
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	scope = zok_scope_open(&(struct zok_scope_options){.timeout_ns = 20 * ZOK_MS});
+	assert_int_equal(zok_accept(door, &peer), -ETIMEDOUT);
+	assert_int_equal(zok_scope_close(scope, 0), -ETIMEDOUT);
+	assert_true(zok__core()->counters.stats.fd_shortages > 0);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	assert_int_equal(zok_accept(door, &peer), 0);
+	assert_int_equal(zok_close(peer), 0);
+	assert_int_equal(zok_close(door), 0);
+	close(raw);
+	return 0;
+}
+
+static int accept_one(void *arg)
+{
+	struct zok_socket *peer;
+
+	return zok_accept(arg, &peer) == -EBADF ? 0 : -EIO;
+}
+
+RIG_CASE(a_close_ends_an_accept)
+{
+	char address[ZOK_ADDRESS_SIZE];
+	struct zok_socket *door = rig_door(address), *peer;
+	struct zok_scope *scope = zok_scope_open(NULL);
+
+	assert_int_equal(zok_spawn(scope, accept_one, door, NULL), 0);
+	rig_settle();
+	assert_int_equal(zok_accept(door, &peer), -EBUSY);
+	assert_int_equal(zok_close(door), 0);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	return 0;
+}
+
+RIG_CASE(what_nobody_took_is_closed_with_the_door)
+{
+	char address[ZOK_ADDRESS_SIZE], byte;
+	struct zok_socket *door = rig_door(address), *peer;
+	int raw[3];
+	ssize_t n;
+
+	for (int i = 0; i < 3; i++)
+		raw[i] = raw_connect(door);
+	assert_int_equal(zok_accept(door, &peer), 0);
+	rig_settle();
+	assert_int_equal(zok_close(door), 0);
+	assert_int_equal(zok_close(peer), 0);
+	for (int i = 0; i < 3; i++) {
+		do
+			n = recv(raw[i], &byte, 1, 0);
+		while (n < 0 && errno == EAGAIN);
+		assert_true(n == 0 || errno == ECONNRESET);
+		close(raw[i]);
+	}
+	return 0;
+}
+
+RIG_CASE(only_a_door_accepts)
+{
+	struct pair pair = rig_pair();
+	char address[ZOK_ADDRESS_SIZE], byte;
+	struct zok_socket *door = rig_door(address), *peer;
+
+	assert_int_equal(zok_accept(pair.socket, &peer), -EINVAL);
+	assert_int_equal(zok_read(door, &byte, 1), -ENOTCONN);
+	assert_int_equal(zok_close(door), 0);
+	rig_pair_close(&pair);
+	return 0;
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {RIG_ROW(a_thousand_connections_are_served) RIG_ROW(an_accept_that_times_out_loses_no_connection)
+						   RIG_ROW(no_more_are_taken_ahead_than_asked_for)
+							   RIG_ROW(out_of_descriptors_it_waits_and_goes_on) RIG_ROW(a_close_ends_an_accept)
+								   RIG_ROW(what_nobody_took_is_closed_with_the_door)
+									   RIG_ROW(only_a_door_accepts)};
+	struct rlimit limit;
+
+	getrlimit(RLIMIT_NOFILE, &limit);
+	limit.rlim_cur = limit.rlim_max < 4096 ? limit.rlim_max : 4096;
+	setrlimit(RLIMIT_NOFILE, &limit);
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
