@@ -1,6 +1,7 @@
 /* The one door to the kernel: io_uring_enter hands over, waits and takes in one call. */
 #include "core/log.h"
 #include "uring/uring.h"
+#include "zokio/atomic.h"
 
 #include <linux/time_types.h>
 #include <stdlib.h>
@@ -71,7 +72,7 @@ static void enter(struct zok__uring *uring, uint32_t to_submit, uint32_t min_com
  */
 static uint32_t sqpoll_wakeup_flag(const struct zok__uring *uring)
 {
-	__atomic_thread_fence(__ATOMIC_SEQ_CST);
+	ZOK__FENCE_SEQ_CST();
 	return sq_flags(uring) & IORING_SQ_NEED_WAKEUP ? IORING_ENTER_SQ_WAKEUP : 0;
 }
 
