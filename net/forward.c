@@ -1,14 +1,84 @@
 /*
- * From one socket to another: a buffer of the pool is received into and sent from, so that no byte is copied by us. While one is being sent,
- * the multishot goes on to fill the next ones, up to the limit of recv.c: the slower side sets the pace.
+ * From one socket to another: what was received into buffers of the pool is sent from them, so that no byte is copied by us. While one batch is
+ * being sent the multishot goes on to fill the next, up to the limit of recv.c: the slower side sets the pace. All that has arrived by then is
+ * one send, so that a stream in bulk costs a turn of the loop for many buffers and not for each.
  */
 #include "net/socket.h"
 
 #include "zokio/task.h"
 
-static ssize_t send_buf(struct zok_socket *to, const struct zok_buf *buf)
+enum { BATCH_MAX = 16 };
+
+/* Buffers on their way, in order. */
+struct batch {
+	struct zok_buf *bufs[BATCH_MAX];
+	struct iovec vector[BATCH_MAX];
+	int count;
+};
+
+static void add(struct batch *batch, struct zok_buf *buf)
 {
-	return zok_write_all(to, zok_buf_data(buf), zok_buf_len(buf));
+	batch->bufs[batch->count] = buf;
+	batch->vector[batch->count] = (struct iovec){
+		.iov_base = (void *)(uintptr_t)zok_buf_data(buf),
+		.iov_len = zok_buf_len(buf),
+	};
+	batch->count++;
+}
+
+/* Waits for the first buffer only. Returns as zok_recv_buf(). */
+static ssize_t collect(struct batch *batch, struct zok_socket *from)
+{
+	struct zok_buf *buf;
+	ssize_t n = zok_recv_buf(from, &buf);
+
+	batch->count = 0;
+	if (n <= 0)
+		return n;
+	add(batch, buf);
+	while (batch->count < BATCH_MAX && (buf = zok__recv_take_queued(from)) != NULL)
+		add(batch, buf);
+	return n;
+}
+
+static void release(struct batch *batch)
+{
+	for (int i = 0; i < batch->count; i++)
+		zok_buf_release(batch->bufs[i]);
+}
+
+/* What is left of the vectors from `*first` on, after `done` bytes went. */
+static void advance(struct batch *batch, int *first, size_t done)
+{
+	while (*first < batch->count && done >= batch->vector[*first].iov_len)
+		done -= batch->vector[(*first)++].iov_len;
+	if (done > 0) {
+		batch->vector[*first].iov_base = (uint8_t *)batch->vector[*first].iov_base + done;
+		batch->vector[*first].iov_len -= done;
+	}
+}
+
+/* The bytes sent, or an error. */
+static ssize_t send_many(struct batch *batch, struct zok_socket *to)
+{
+	ssize_t total = 0, n;
+	int first = 0;
+
+	while (first < batch->count) {
+		n = zok_writev(to, batch->vector + first, batch->count - first);
+		if (n < 0)
+			return n;
+		total += n;
+		advance(batch, &first, (size_t)n);
+	}
+	return total;
+}
+
+static ssize_t send_batch(struct batch *batch, struct zok_socket *to)
+{
+	if (batch->count == 1)
+		return zok_write_all(to, batch->vector[0].iov_base, batch->vector[0].iov_len);
+	return send_many(batch, to);
 }
 
 static int64_t fail(struct zok_socket **failed, struct zok_socket *socket, ssize_t error)
@@ -20,14 +90,14 @@ static int64_t fail(struct zok_socket **failed, struct zok_socket *socket, ssize
 
 int64_t zok_forward(struct zok_socket *from, struct zok_socket *to, struct zok_socket **failed)
 {
+	struct batch batch;
 	int64_t total = 0;
-	struct zok_buf *buf;
 	ssize_t n, sent;
 	int rc;
 
-	while ((n = zok_recv_buf(from, &buf)) > 0) {
-		sent = send_buf(to, buf);
-		zok_buf_release(buf);
+	while ((n = collect(&batch, from)) > 0) {
+		sent = send_batch(&batch, to);
+		release(&batch);
 		if (sent < 0)
 			return fail(failed, to, sent);
 		total += sent;

@@ -399,6 +399,17 @@ ssize_t zok_recv_buf(struct zok_socket *socket, struct zok_buf **buf)
 	return n;
 }
 
+struct zok_buf *zok__recv_take_queued(struct zok_socket *socket)
+{
+	struct zok_buf *buf;
+
+	if (!socket->first || socket->reader || socket->closer)
+		return NULL;
+	buf = queue_pop(socket);
+	resume_if_short(socket);
+	return buf;
+}
+
 /* ---- Buffers in the receiver's hands ---- */
 
 const void *zok_buf_data(const struct zok_buf *buf)

@@ -91,6 +91,9 @@ static inline bool zok__end_in_poll(struct zok_future *future, ssize_t result)
 
 /* ---- recv.c ---- */
 
+/* The next buffer that has been received already, the caller's from here on; NULL: none, or somebody else reads. Does not suspend. */
+struct zok_buf *zok__recv_take_queued(struct zok_socket *socket);
+
 /* Gives a buffer back, and to whoever waits for one. */
 void zok__recv_give_back(struct zok__net *net, struct zok_buf *buf);
 
