@@ -70,11 +70,11 @@ static bool is_of_connection(int result)
 	}
 }
 
+/* The engine has counted it. */
 static void retry_later(struct zok__door *door)
 {
 	uint64_t next_ns = door->retry_ns * 2;
 
-	zok__count(&door->socket.net->core->counters.stats.fd_shortages, 1);
 	if (door->retry_ns == 0)
 		next_ns = RETRY_FIRST_NS;
 	door->retry_ns = next_ns < RETRY_LAST_NS ? next_ns : RETRY_LAST_NS;

@@ -95,6 +95,12 @@ static void submit(struct zok_connect *connect)
 	zok__op_start(&connect->op);
 }
 
+static void count_shortage(int error)
+{
+	if (error == -EMFILE || error == -ENFILE)
+		zok__count(&zok__core()->counters.stats.fd_shortages, 1);
+}
+
 static void open_and_submit(struct zok_connect *connect)
 {
 	static const struct zok_connect_options defaults;
@@ -106,6 +112,7 @@ static void open_and_submit(struct zok_connect *connect)
 	if (rc == 0)
 		rc = connect->fd = zok__sys_socket(family);
 	if (rc < 0) {
+		count_shortage(rc);
 		zok_future_complete(&connect->op.future, rc);
 		return;
 	}

@@ -91,7 +91,10 @@ ZOK_API ssize_t zok_read_all(struct zok_socket *socket, void *buf, size_t len);
 ZOK_API ssize_t zok_write(struct zok_socket *socket, const void *buf, size_t len);
 ZOK_API ssize_t zok_writev(struct zok_socket *socket, const struct iovec *vector, int count);
 
-/* Sends all of it, or fails. Returns len. */
+/*
+ * Sends all of it, or fails. Returns len. After an error or a cancel some of it may have gone, and the stream is fit only to be closed; who must
+ * know how much awaits a struct zok_send and reads `sent`.
+ */
 ZOK_API ssize_t zok_write_all(struct zok_socket *socket, const void *buf, size_t len);
 
 /*
@@ -105,7 +108,7 @@ ZOK_API void zok_buf_release(struct zok_buf *buf); /* NULL is fine */
 
 /*
  * Moves bytes from one socket to another until the end of the stream, which it passes on as a half-close. Returns how many, or what failed:
- * *failed (if not NULL) is the socket whose operation it was. Picks the way that measured best for the engine. The slower side sets the pace.
+ * *failed (if not NULL) is the socket whose operation it was. What was under way when it was cancelled is lost: close both. Picks the way that measured best for the engine. The slower side sets the pace.
  */
 ZOK_API int64_t zok_forward(struct zok_socket *from, struct zok_socket *to, struct zok_socket **failed);
 
