@@ -163,13 +163,6 @@ uint64_t bench_now_ns(void)
 	return (uint64_t)now.tv_sec * 1000000000u + (uint64_t)now.tv_nsec;
 }
 
-unsigned bench_cpu_count(void)
-{
-	cpu_set_t allowed;
-
-	return sched_getaffinity(0, sizeof allowed, &allowed) == 0 ? (unsigned)CPU_COUNT(&allowed) : 1;
-}
-
 /* The processors allowed when the program began: a thread that pinned itself must not hide the others from the next. */
 static void allowed_at_start(cpu_set_t *allowed)
 {
@@ -181,6 +174,22 @@ static void allowed_at_start(cpu_set_t *allowed)
 		is_known = true;
 	}
 	*allowed = first;
+}
+
+unsigned bench_cpu_count(void)
+{
+	cpu_set_t allowed;
+
+	allowed_at_start(&allowed);
+	return (unsigned)CPU_COUNT(&allowed);
+}
+
+void bench_unpin(void)
+{
+	cpu_set_t allowed;
+
+	allowed_at_start(&allowed);
+	sched_setaffinity(0, sizeof allowed, &allowed);
 }
 
 int bench_pin(unsigned index)

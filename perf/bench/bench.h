@@ -37,6 +37,9 @@ uint64_t bench_now_ns(void);
 /* Pins the calling thread to the index-th processor that the process may use; index counts modulo their number. Returns that processor's number. */
 int bench_pin(unsigned index);
 
+/* Lets the calling thread run on every processor that the process had at its start: before zok_run(), which takes its choice from the thread. */
+void bench_unpin(void);
+
 /* How many processors the process may use. */
 unsigned bench_cpu_count(void);
 

@@ -34,6 +34,7 @@ static double on_core(double (*run)(void *arg), void *arg)
 	char cores[16];
 
 	snprintf(cores, sizeof cores, "%d", bench_pin(1));
+	bench_unpin();
 	return zok_run(&(struct zok_options){.cores = cores}, round_main, &round) == 0 ? round.figure : NAN;
 }
 
