@@ -131,6 +131,9 @@ static void note_all(struct zok__uring *uring, const struct zok__engine_options 
 	note_tried(uring, "multishot-accept", abilities->multishot_accept_error);
 	note_tried(uring, "multishot-recv", abilities->multishot_recv_error);
 	note_tried(uring, "send-waitall", abilities->send_waitall_error);
+	zok__uring_note_feature(uring, "buffer-ring", options->bufs != NULL, options->bufs ? "" : "no buffers were given");
+	zok__uring_note_feature(uring, "direct-descriptors", false, "no gain measured over plain ones");
+	zok__uring_note_feature(uring, "no-sqarray", false, "liburing 2.3 writes the array where there is none");
 }
 
 /* The index array is written once, for good: entry i is SQE i. */
