@@ -117,6 +117,10 @@ static void step(struct zok_channel *channel)
 	settle();
 	assert_true(zok_channel_count(channel) <= channel->capacity);
 	assert_int_equal(queue_count, zok_channel_count(channel));
+	/* Nobody waits without need, so nobody who comes later overtakes. */
+	for (size_t i = 0; i < WAITS; i++)
+		if (slots[i].kind != IDLE)
+			assert_int_equal(queue_count, slots[i].kind == SENDING ? channel->capacity : 0);
 }
 
 static void close_and_drain(struct zok_channel *channel)
