@@ -137,6 +137,28 @@ static int try_send_waitall(struct io_uring *ring)
 	return rc == -ETIME ? 0 : rc < 0 ? rc : -EOPNOTSUPP;
 }
 
+/* A table of registered descriptors, one of them put into it, read through it. */
+static int try_direct_descriptors(struct io_uring *ring)
+{
+	int fds[2] = {-1, -1}, received, rc;
+	struct io_uring_sqe *sqe;
+	char byte;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 || write(fds[1], "x", 1) != 1) {
+		rc = -errno;
+	} else {
+		rc = io_uring_register_files(ring, fds, 1);
+		if (rc == 0) {
+			sqe = io_uring_get_sqe(ring);
+			io_uring_prep_recv(sqe, 0, &byte, 1, 0);
+			sqe->flags = IOSQE_FIXED_FILE;
+			rc = submit_one(ring, PROBE_TIMEOUT_NS, &received);
+		}
+	}
+	close_pair(fds);
+	return rc < 0 ? rc : 0;
+}
+
 /* A ring for each, so that what one leaves behind is not taken for the next one's. */
 static int try_alone(int (*try)(struct io_uring *ring), int *error)
 {
@@ -162,6 +184,8 @@ static int try_all(struct zok__uring_abilities *abilities)
 		rc = try_alone(try_multishot_recv, &abilities->multishot_recv_error);
 	if (rc == 0)
 		rc = try_alone(try_send_waitall, &abilities->send_waitall_error);
+	if (rc == 0)
+		rc = try_alone(try_direct_descriptors, &abilities->direct_descriptors_error);
 	return rc;
 }
 

@@ -116,6 +116,15 @@ static const char *mode_name(enum zok__mode asked, bool is_sqpoll)
 	return asked == ZOK__MODE_SPIN ? "spin" : asked == ZOK__MODE_ADAPTIVE ? "adaptive" : "park";
 }
 
+/* The kernel may well have them; the engine does without: docs/decisions/011-plain-descriptors.md. */
+static void note_direct_descriptors(struct zok__uring *uring)
+{
+	if (uring->abilities.direct_descriptors_error < 0)
+		note_tried(uring, "direct-descriptors", uring->abilities.direct_descriptors_error);
+	else
+		zok__uring_note_feature(uring, "direct-descriptors", false, "works here, measured no gain");
+}
+
 static void note_all(struct zok__uring *uring, const struct zok__engine_options *options, const struct recipe *recipe, int sqpoll_error,
 		     int ring_fd_error)
 {
@@ -132,7 +141,7 @@ static void note_all(struct zok__uring *uring, const struct zok__engine_options 
 	note_tried(uring, "multishot-recv", abilities->multishot_recv_error);
 	note_tried(uring, "send-waitall", abilities->send_waitall_error);
 	zok__uring_note_feature(uring, "buffer-ring", options->bufs != NULL, options->bufs ? "" : "no buffers were given");
-	zok__uring_note_feature(uring, "direct-descriptors", false, "no gain measured over plain ones");
+	note_direct_descriptors(uring);
 	zok__uring_note_feature(uring, "no-sqarray", false, "liburing 2.3 writes the array where there is none");
 }
 

@@ -44,6 +44,7 @@ struct zok__uring_abilities {
 	int multishot_accept_error;
 	int multishot_recv_error;
 	int send_waitall_error;
+	int direct_descriptors_error;
 };
 
 enum { ZOK__URING_FEATURES_MAX = 16 };
