@@ -66,7 +66,7 @@ static int accept_all(struct zok_socket *door)
 static int listen_here(void *arg)
 {
 	struct zok_socket *door;
-	int rc = zok_listen(&door, arg, &(struct zok_listen_options){.reuse_port = true});
+	int rc = options_listen(&door, arg, &(struct zok_listen_options){.reuse_port = true});
 
 	return rc < 0 ? rc : accept_all(door);
 }
@@ -76,7 +76,7 @@ static int gateway(void *arg)
 	const struct zok_listen_options options = {.reuse_port = zok_core_count() > 1};
 	char address[ZOK_ADDRESS_SIZE];
 	struct zok_socket *door;
-	int rc = zok_listen(&door, arg, &options);
+	int rc = options_listen(&door, arg, &options);
 
 	if (rc < 0)
 		return rc;

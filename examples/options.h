@@ -13,9 +13,10 @@ struct options {
 	const char *listen, *to;
 };
 
+/* A line stays a line, whatever was typed. */
 static inline _Noreturn void options_fail(const char *option, const char *value, const char *why)
 {
-	fprintf(stderr, "%s %s: %s\n", option, value, why);
+	fprintf(stderr, "%.80s %.120s: %s\n", option, value, why);
 	exit(2);
 }
 
@@ -28,6 +29,16 @@ static inline const char *options_address(const char *option, const char *value)
 	return value;
 }
 
+/* Port 0 is any port to a listener, and none to who connects. */
+static inline const char *options_destination(const char *option, const char *value)
+{
+	const char *port = strrchr(options_address(option, value), ':');
+
+	if (strncmp(value, "tcp://", 6) == 0 && strtoul(port + 1, NULL, 10) == 0)
+		options_fail(option, value, "there is no port 0 to connect to; it takes 1 to 65535");
+	return value;
+}
+
 static inline const char *options_word(const char *option, const char *value, const char *const *words, const char *taken)
 {
 	for (; *words; words++)
@@ -36,51 +47,91 @@ static inline const char *options_word(const char *option, const char *value, co
 	options_fail(option, value, taken);
 }
 
-/* --to is taken by programs that have somewhere to go: `takes_to`. */
-static inline void options_take(struct options *options, const char *option, const char *value, bool takes_to)
+static inline void options_take(struct options *options, const char *option, const char *value)
 {
 	static const char *const engines[] = {"auto", "uring", "epoll", NULL};
 	static const char *const modes[] = {"park", "adaptive", "spin", "sqpoll", NULL};
 
 	if (strcmp(option, "--listen") == 0)
 		options->listen = options_address(option, value);
-	else if (strcmp(option, "--to") == 0 && takes_to)
-		options->to = options_address(option, value);
+	else if (strcmp(option, "--to") == 0)
+		options->to = options_destination(option, value);
 	else if (strcmp(option, "--engine") == 0)
 		options->runtime.engine = options_word(option, value, engines, "it takes auto, uring or epoll");
 	else if (strcmp(option, "--mode") == 0)
 		options->runtime.mode = options_word(option, value, modes, "it takes park, adaptive, spin or sqpoll");
-	else if (strcmp(option, "--cores") == 0)
-		options->runtime.cores = value;
+	else if (*value == '\0')
+		options_fail(option, value, "it is empty; it takes a list as 0 or 0,2-3, node:N, or all");
 	else
-		options_fail(option, value,
-			     takes_to ? "there are --listen, --to, --engine, --mode and --cores"
-				      : "there are --listen, --engine, --mode and --cores");
+		options->runtime.cores = value;
 }
 
+static inline _Noreturn void options_help(const char *program, bool takes_to)
+{
+	printf("usage: %s [OPTION VALUE]...\n"
+	       "  --listen ADDRESS  tcp://IPv4:port, tcp://[IPv6]:port, unix:/path or unix:@name (default tcp://127.0.0.1:7000)\n"
+	       "%s"
+	       "  --engine ENGINE   uring, epoll or auto (default): uring, and epoll where io_uring is not to be had\n"
+	       "  --mode MODE       how a core waits: park (default), adaptive, spin or sqpoll\n"
+	       "  --cores LIST      one scheduler each, as 0 or 0,2-3, node:N, all (default: the first one allowed)\n",
+	       program, takes_to ? "  --to ADDRESS      where connections go: the same kinds of address\n" : "");
+	exit(0);
+}
+
+static inline bool options_is_help(const char *word)
+{
+	return strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0;
+}
+
+static inline bool options_is_known(const char *option, bool takes_to)
+{
+	static const char *const known[] = {"--listen", "--engine", "--mode", "--cores", NULL};
+
+	for (size_t i = 0; known[i]; i++)
+		if (strcmp(option, known[i]) == 0)
+			return true;
+	return takes_to && strcmp(option, "--to") == 0;
+}
+
+/* --to is taken by programs that have somewhere to go: `takes_to`. */
 static inline struct options options_read(int argc, char **argv, bool takes_to)
 {
 	struct options options = {.listen = "tcp://127.0.0.1:7000"};
 
 	for (int i = 1; i < argc; i += 2) {
+		if (options_is_help(argv[i]))
+			options_help(argv[0], takes_to);
+		if (!options_is_known(argv[i], takes_to))
+			options_fail(argv[i], "",
+				     takes_to ? "no such option; there are --listen, --to, --engine, --mode and --cores"
+					      : "no such option; there are --listen, --engine, --mode and --cores");
 		if (i + 1 == argc)
 			options_fail(argv[i], "", "its value is missing");
-		options_take(&options, argv[i], argv[i + 1], takes_to);
+		options_take(&options, argv[i], argv[i + 1]);
 	}
 	if (takes_to && !options.to)
 		options_fail("--to", "", "it is missing; it takes tcp://IPv4:port, tcp://[IPv6]:port, unix:/path or unix:@name");
 	return options;
 }
 
-/* An end by SIGINT or SIGTERM is no failure; -EINVAL is an option's, and was told. */
+/* An end by SIGINT or SIGTERM is no failure; -EINVAL is an option's. What failed was told where it did: by options_listen(), or by the runtime. */
 static inline int options_exit_code(int rc)
 {
 	if (rc >= 0 || rc == -ECANCELED)
 		return 0;
 	if (rc == -EINVAL)
 		return 2;
-	fprintf(stderr, "%s\n", strerror(-rc));
 	return 1;
+}
+
+/* zok_listen(), and a line where that fails. */
+static inline int options_listen(struct zok_socket **door, const char *address, const struct zok_listen_options *options)
+{
+	int rc = zok_listen(door, address, options);
+
+	if (rc < 0)
+		fprintf(stderr, "--listen %s: %s\n", address, strerror(-rc));
+	return rc;
 }
 
 /* Says where a door listens, once it does. */

@@ -99,7 +99,7 @@ static int listen_here(void *arg)
 {
 	struct gateway *gateway = arg;
 	struct zok_socket *door;
-	int rc = zok_listen(&door, gateway->listen, &(struct zok_listen_options){.reuse_port = true});
+	int rc = options_listen(&door, gateway->listen, &(struct zok_listen_options){.reuse_port = true});
 
 	return rc < 0 ? rc : accept_all(gateway, door);
 }
@@ -119,25 +119,29 @@ static void print_counters(const struct gateway *gateway)
 	       (unsigned long)sum.bytes_sent, gateway->refused, gateway->broken);
 }
 
+static int serve_all(struct gateway *gateway, struct zok_scope *others, struct zok_socket *door)
+{
+	char address[ZOK_ADDRESS_SIZE];
+	int rc = zok_local_address(door, address, sizeof address); /* the port, where the kernel has chosen it */
+
+	gateway->listen = address;
+	for (unsigned core = 1; rc == 0 && core < zok_core_count(); core++)
+		rc = zok_spawn_on(core, others, listen_here, gateway, NULL);
+	options_announce(door);
+	return zok_scope_close(others, accept_all(gateway, door));
+}
+
 static int run(void *arg)
 {
 	struct gateway *gateway = arg;
 	const struct zok_listen_options options = {.reuse_port = zok_core_count() > 1};
 	struct zok_scope *others = zok_scope_open(&(struct zok_scope_options){.name = "cores"});
-	char address[ZOK_ADDRESS_SIZE];
 	struct zok_socket *door;
-	int rc = others ? zok_listen(&door, gateway->listen, &options) : -ENOMEM;
+	int rc = others ? options_listen(&door, gateway->listen, &options) : -ENOMEM;
 
-	if (rc == 0) {
-		zok_local_address(door, address, sizeof address); /* the port, where the kernel has chosen it */
-		gateway->listen = address;
-		for (unsigned core = 1; rc == 0 && core < zok_core_count(); core++)
-			rc = zok_spawn_on(core, others, listen_here, gateway, NULL);
-		options_announce(door);
-		rc = accept_all(gateway, door);
-	}
-	if (others)
-		rc = zok_scope_close(others, rc);
+	if (rc < 0)
+		return others ? zok_scope_close(others, rc) : rc;
+	rc = serve_all(gateway, others, door);
 	print_counters(gateway);
 	return rc;
 }
