@@ -2,12 +2,18 @@
  * From one socket to another: what was received into buffers of the pool is sent from them, so that no byte is copied by us. While one batch is
  * being sent the multishot goes on to fill the next, up to the limit of recv.c: the slower side sets the pace. All that has arrived by then is
  * one send, so that a stream in bulk costs a turn of the loop for many buffers and not for each.
+ *
+ * A forward whose reader is slow keeps buffers while it sends, so many of them empty the pool, for as long as their readers please. Then memory
+ * of our own takes the place of the buffers: who waited for one would be stopped by readers that are not its own.
  */
 #include "net/socket.h"
 
+#include "core/alloc.h"
 #include "zokio/task.h"
 
-enum { BATCH_MAX = 16 };
+#include <errno.h>
+
+enum { BATCH_MAX = 16, SPARE_SIZE = 4096 };
 
 /* Buffers on their way, in order. */
 struct batch {
@@ -26,11 +32,11 @@ static void add(struct batch *batch, struct zok_buf *buf)
 	batch->count++;
 }
 
-/* Waits for the first buffer only. Returns as zok_recv_buf(). */
+/* Waits for the first buffer's bytes only. Returns as zok_recv_buf(), or -ENOBUFS: the pool is empty. */
 static ssize_t collect(struct batch *batch, struct zok_socket *from)
 {
 	struct zok_buf *buf;
-	ssize_t n = zok_recv_buf(from, &buf);
+	ssize_t n = zok__recv_buf_or_shortage(from, &buf);
 
 	batch->count = 0;
 	if (n <= 0)
@@ -88,22 +94,47 @@ static int64_t fail(struct zok_socket **failed, struct zok_socket *socket, ssize
 	return error;
 }
 
-int64_t zok_forward(struct zok_socket *from, struct zok_socket *to, struct zok_socket **failed)
+static ssize_t forward_spare(struct zok_socket *from, struct zok_socket *to, struct zok_socket **failed)
 {
-	struct batch batch;
-	int64_t total = 0;
-	ssize_t n, sent;
-	int rc;
+	void *spare = zok__allocate(zok_allocator(), SPARE_SIZE, ZOK_CACHE_LINE);
+	ssize_t n, sent = 0;
 
-	while ((n = collect(&batch, from)) > 0) {
-		sent = send_batch(&batch, to);
-		release(&batch);
-		if (sent < 0)
-			return fail(failed, to, sent);
-		total += sent;
-	}
+	if (!spare)
+		return fail(failed, from, -ENOMEM);
+	n = zok_read(from, spare, SPARE_SIZE);
+	if (n > 0)
+		sent = zok_write_all(to, spare, (size_t)n);
+	zok__release(zok_allocator(), spare, SPARE_SIZE);
 	if (n < 0)
 		return fail(failed, from, n);
+	return sent < 0 ? fail(failed, to, sent) : sent;
+}
+
+/* The bytes that went on; 0 at the end of the stream. */
+static ssize_t forward_some(struct zok_socket *from, struct zok_socket *to, struct zok_socket **failed)
+{
+	struct batch batch;
+	ssize_t n = collect(&batch, from), sent;
+
+	if (n == -ENOBUFS)
+		return forward_spare(from, to, failed);
+	if (n <= 0)
+		return n < 0 ? fail(failed, from, n) : 0;
+	sent = send_batch(&batch, to);
+	release(&batch);
+	return sent < 0 ? fail(failed, to, sent) : sent;
+}
+
+int64_t zok_forward(struct zok_socket *from, struct zok_socket *to, struct zok_socket **failed)
+{
+	int64_t total = 0;
+	ssize_t n;
+	int rc;
+
+	while ((n = forward_some(from, to, failed)) > 0)
+		total += n;
+	if (n < 0)
+		return n;
 	rc = zok_shutdown(to, ZOK_SHUTDOWN_WRITE);
 	return rc < 0 ? fail(failed, to, rc) : total;
 }

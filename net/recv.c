@@ -80,10 +80,19 @@ static void start_direct(struct zok_socket *socket, const struct zok_recv *recv)
 	zok__op_start(&socket->recv_op);
 }
 
+/* A reader that has other memory to fall back on is told, the others wait. */
 static void start_starving(struct zok_socket *socket)
 {
-	socket->recv_state = ZOK__RECV_STARVING;
-	zok_list_push_back(&socket->net->starving, &socket->starving);
+	struct zok_recv *reader = socket->reader;
+
+	if (reader->may_give_up) {
+		socket->recv_state = ZOK__RECV_IDLE;
+		socket->reader = NULL;
+		zok_future_complete(&reader->future, -ENOBUFS);
+	} else {
+		socket->recv_state = ZOK__RECV_STARVING;
+		zok_list_push_back(&socket->net->starving, &socket->starving);
+	}
 }
 
 /* A reader waits and nothing is under way: the multishot if it can find a buffer, else what goes without. */
@@ -321,6 +330,7 @@ void zok_recv_prepare(struct zok_recv *recv, struct zok_socket *socket, void *bu
 	recv->base = buf ? buf : recv; /* no memory takes no bytes: NULL would mean that a buffer is wanted */
 	recv->len = buf ? len : 0;
 	recv->buf = NULL;
+	recv->may_give_up = false;
 }
 
 void zok_recv_buf_prepare(struct zok_recv *recv, struct zok_socket *socket)
@@ -330,6 +340,7 @@ void zok_recv_buf_prepare(struct zok_recv *recv, struct zok_socket *socket)
 	recv->base = NULL;
 	recv->len = 0;
 	recv->buf = NULL;
+	recv->may_give_up = false;
 }
 
 void zok__recv_abort(struct zok_socket *socket)
@@ -387,12 +398,13 @@ ssize_t zok_read_all(struct zok_socket *socket, void *buf, size_t len)
 	return (ssize_t)done;
 }
 
-ssize_t zok_recv_buf(struct zok_socket *socket, struct zok_buf **buf)
+static ssize_t recv_buf(struct zok_socket *socket, struct zok_buf **buf, bool may_give_up)
 {
 	struct zok_recv recv;
 	ssize_t n;
 
 	zok_recv_buf_prepare(&recv, socket);
+	recv.may_give_up = may_give_up;
 	n = zok_await(&recv.future);
 	if (n > 0)
 		*buf = recv.buf;
@@ -408,6 +420,16 @@ struct zok_buf *zok__recv_take_queued(struct zok_socket *socket)
 	buf = queue_pop(socket);
 	resume_if_short(socket);
 	return buf;
+}
+
+ssize_t zok_recv_buf(struct zok_socket *socket, struct zok_buf **buf)
+{
+	return recv_buf(socket, buf, false);
+}
+
+ssize_t zok__recv_buf_or_shortage(struct zok_socket *socket, struct zok_buf **buf)
+{
+	return recv_buf(socket, buf, true);
 }
 
 /* ---- Buffers in the receiver's hands ---- */

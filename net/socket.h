@@ -97,6 +97,9 @@ struct zok_buf *zok__recv_take_queued(struct zok_socket *socket);
 /* Gives a buffer back, and to whoever waits for one. */
 void zok__recv_give_back(struct zok__net *net, struct zok_buf *buf);
 
+/* zok_recv_buf() that returns -ENOBUFS where that would wait for others to give buffers back. */
+ssize_t zok__recv_buf_or_shortage(struct zok_socket *socket, struct zok_buf **buf);
+
 /* For close: ends the reader's wait, drops what is queued, asks for the end of what is in flight. */
 void zok__recv_abort(struct zok_socket *socket);
 

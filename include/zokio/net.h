@@ -136,6 +136,7 @@ struct zok_recv {
 	void *base; /* NULL: give a buffer of the pool instead */
 	size_t len;
 	struct zok_buf *buf;
+	bool may_give_up; /* private: an empty pool is -ENOBUFS, not a wait */
 };
 
 struct zok_send {
