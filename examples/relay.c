@@ -113,10 +113,12 @@ static void print_counters(const struct gateway *gateway)
 		sum.sockets_closed += stats.sockets_closed;
 		sum.bytes_received += stats.bytes_received;
 		sum.bytes_sent += stats.bytes_sent;
+		sum.fd_shortages += stats.fd_shortages;
 	}
-	printf("sockets opened %lu closed %lu, bytes received %lu sent %lu, upstream refused %lu, connections broken %lu\n",
+	printf("sockets opened %lu closed %lu, bytes received %lu sent %lu, upstream refused %lu, connections broken %lu, "
+	       "descriptors short %lu\n",
 	       (unsigned long)sum.sockets_opened, (unsigned long)sum.sockets_closed, (unsigned long)sum.bytes_received,
-	       (unsigned long)sum.bytes_sent, gateway->refused, gateway->broken);
+	       (unsigned long)sum.bytes_sent, gateway->refused, gateway->broken, (unsigned long)sum.fd_shortages);
 }
 
 static int serve_all(struct gateway *gateway, struct zok_scope *others, struct zok_socket *door)
