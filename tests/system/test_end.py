@@ -1,0 +1,118 @@
+#!/usr/bin/env python3
+"""How a gateway ends, in the middle of its work: by SIGTERM, SIGINT, a second signal, SIGKILL. No process and no socket file stays; a start takes over."""
+import os
+import signal
+import threading
+
+import support
+from support import connect, on_every_engine, receive
+
+GATEWAYS = ("echo", "echo_task", "relay")
+
+
+class Load:
+    """A thread that keeps connections busy until the gateway ends them; echoes on the far side of a relay."""
+
+    def __init__(self, address, upstream):
+        self.peers = [connect(address) for _ in range(20)]
+        self.servers = [upstream.accept() for _ in self.peers] if upstream else []
+        self.turns = threading.Semaphore(0)
+        self.thread = threading.Thread(target=self.run, daemon=True)
+        self.thread.start()
+
+    def run(self):
+        try:
+            while True:
+                for i, peer in enumerate(self.peers):
+                    peer.sendall(b"x" * 1000)
+                    if self.servers:
+                        self.servers[i].sendall(receive(self.servers[i], 1000))
+                    if len(receive(peer, 1000)) < 1000:
+                        return
+                    self.turns.release()
+        except OSError:
+            pass  # what this is about
+
+    def wait_until_busy(self):
+        for _ in range(100):
+            assert self.turns.acquire(timeout=support.DEADLINE_S), "no load"
+
+    def stop(self):
+        self.thread.join(support.DEADLINE_S)
+        assert not self.thread.is_alive(), "a client did not see the end"
+        for peer in self.peers + self.servers:
+            peer.close()
+
+
+@on_every_engine
+class End:
+    def begin(self, program):
+        """Under load on a Unix socket."""
+        upstream = self.upstream() if program == "relay" else None
+        gateway = self.start(program, *(("--to", upstream.address) if upstream else ()), listen=f"unix:{self.folder}/door")
+        load = Load(gateway.address, upstream)
+        load.wait_until_busy()
+        return gateway, load
+
+    def is_gone(self, gateway, load):
+        load.stop()
+        self.assertFalse(os.path.exists(f"/proc/{gateway.pid}/exe"))
+        self.assertEqual(os.listdir(self.folder), [])
+
+    def test_asked_to_end(self):
+        for program in GATEWAYS:
+            for number in (signal.SIGTERM, signal.SIGINT):
+                with self.subTest(program=program, signal=number):
+                    gateway, load = self.begin(program)
+                    gateway.signal(number)
+                    self.assertEqual(gateway.wait(deadline_s=4), 0, gateway.error_text())
+                    self.assertEqual(gateway.error_text(), "")
+                    self.is_gone(gateway, load)
+
+    def test_asked_twice(self):
+        """The second may find it gone or going, or cuts the end short: then the exit code says by which signal."""
+        for program in GATEWAYS:
+            with self.subTest(program=program):
+                gateway, load = self.begin(program)
+                gateway.signal(signal.SIGTERM)
+                gateway.signal(signal.SIGINT)
+                code = gateway.wait(deadline_s=4)
+                self.assertIn(code, (0, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT), gateway.error_text())
+                self.assertEqual(gateway.error_text(), "" if code <= 0 else "zokio: a second signal: not waiting any longer\n")
+                load.stop()
+                if os.listdir(self.folder):
+                    os.unlink(f"{self.folder}/door")
+
+    def test_killed(self):
+        for program in GATEWAYS:
+            with self.subTest(program=program):
+                gateway, load = self.begin(program)
+                gateway.signal(signal.SIGKILL)
+                self.assertEqual(gateway.wait(), -signal.SIGKILL)
+                load.stop()
+                self.assertEqual(os.listdir(self.folder), ["door"], "SIGKILL leaves no time to remove it")
+                again, load = self.begin(program)
+                again.signal(signal.SIGTERM)
+                self.assertEqual(again.wait(), 0, again.error_text())
+                self.is_gone(again, load)
+
+    def test_idle(self):
+        for program in GATEWAYS:
+            with self.subTest(program=program):
+                to = ("--to", "tcp://127.0.0.1:1") if program == "relay" else ()
+                gateway = self.start(program, *to, listen=f"unix:{self.folder}/door")
+                gateway.stop()
+                self.assertEqual(os.listdir(self.folder), [])
+
+    def test_another_file_in_its_place_stays(self):
+        gateway = self.start("echo", listen=f"unix:{self.folder}/door")
+        os.unlink(f"{self.folder}/door")
+        with support.Example("echo", "--engine", self.engine, listen=f"unix:{self.folder}/door") as other:
+            gateway.stop()
+            connect(other.address).close()
+            other.stop()
+        self.assertEqual(os.listdir(self.folder), [])
+
+
+if __name__ == "__main__":
+    support.main()

@@ -1,0 +1,170 @@
+#!/usr/bin/env python3
+"""What a gateway does where it is given little: few descriptors, no locked memory, no io_uring."""
+import os
+import re
+import threading
+import unittest
+
+import support
+from support import connect, on_every_engine, receive
+
+GATEWAYS = ("echo", "echo_task", "relay")
+
+
+@on_every_engine
+class FewDescriptors:
+    LIMIT = 40
+
+    def ask(self, peers):
+        for peer in peers:
+            peer.sendall(b"question")
+
+    def answered(self, peers):
+        """Those that are answered within a moment; the others wait in the backlog."""
+        found = []
+        for peer in peers:
+            peer.settimeout(0.1 if found else support.DEADLINE_S)
+            try:
+                self.assertEqual(receive(peer, 8), b"question")
+                found.append(peer)
+            except TimeoutError:
+                break
+        return found
+
+    def test_clients_wait(self):
+        """Three times as many clients as descriptors: each is served in the end, none is turned away, and it counts that it was short."""
+        for program in ("echo", "echo_task"):
+            with self.subTest(program=program):
+                gateway = self.start(program, limits=[("RLIMIT_NOFILE", self.LIMIT)])
+                waiting = [connect(gateway.address) for _ in range(3 * self.LIMIT)]
+                self.ask(waiting)
+                while waiting:
+                    served = self.answered(waiting)
+                    self.assertGreater(len(served), 0)
+                    waiting = [peer for peer in waiting if peer not in served]
+                    for peer in served:
+                        peer.close()
+                gateway.stop()
+
+    def test_clients_of_a_relay(self):
+        """Each is served whole, or sees an end and is counted; when they have gone it is as before."""
+        upstream = self.upstream()
+        relay = self.start("relay", "--to", upstream.address, limits=[("RLIMIT_NOFILE", self.LIMIT)])
+        idle = relay.descriptors()
+        clients = [connect(relay.address) for _ in range(3 * self.LIMIT)]
+        threading.Thread(target=self.answer_all, args=(upstream,), daemon=True).start()
+        served = sum(self.is_served(client) for client in clients)
+        support.until(lambda: relay.descriptors() <= idle, "the descriptors come back")
+        with connect(relay.address) as client:
+            self.assertTrue(self.is_served(client))
+        counters = relay.stop()
+        self.assertGreater(counters["descriptors short"], 0)
+        self.assertEqual(counters["upstream refused"], 3 * self.LIMIT - served)
+        self.assertEqual(counters["sockets opened"], counters["sockets closed"])
+
+    def answer_all(self, upstream):
+        try:
+            while True:
+                with upstream.accept() as server:
+                    server.sendall(receive(server, 8))
+        except OSError:
+            pass  # the test is over
+
+    def is_served(self, client):
+        try:
+            client.sendall(b"question")
+            answer = receive(client, 9)
+        except ConnectionError:
+            answer = b""
+        client.close()
+        self.assertIn(answer, (b"", b"question"))
+        return answer != b""
+
+    def test_too_few_to_start(self):
+        """An end with a line, not a hang and not an abort."""
+        for limit in (4, 5, 6, 7, 8, 9):  # with 3 not even the dynamic loader starts
+            run = support.run("echo", "--engine", self.engine, "--listen", f"unix:{self.folder}/no/door",
+                              limits=[("RLIMIT_NOFILE", limit)])
+            self.assertEqual(run.returncode, 1, run.stderr)
+            self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
+
+
+@on_every_engine
+class NoLockedMemory:
+    def test_it_serves(self):
+        """Or says what it lacks; kernels from 5.12 on count a ring against the cgroup and not against RLIMIT_MEMLOCK."""
+        gateway = self.start("echo", limits=[("RLIMIT_MEMLOCK", 0)])
+        with connect(gateway.address) as peer:
+            peer.sendall(b"question")
+            self.assertEqual(receive(peer, 8), b"question")
+        gateway.stop()
+
+
+class NoUring(unittest.TestCase):
+    # What the launcher does, and words of the line that says why and how to mend it.
+    WAYS = [("eperm", ["seccomp", "io_uring_setup", "going on with epoll"]), ("enosys", ["going on with epoll"])]
+
+    def setUp(self):
+        if not support.options.launcher:
+            self.skipTest("no launcher")
+        probe = support.run("hello", launcher=(support.options.launcher, "eperm"))
+        if probe.returncode == 77:
+            self.skipTest(probe.stderr)
+
+    def launcher(self, way):
+        return (support.options.launcher, way)
+
+    def to(self, program):
+        return ("--to", "tcp://127.0.0.1:1") if program == "relay" else ()
+
+    def test_falls_back(self):
+        for program in GATEWAYS:
+            for way, words in self.WAYS:
+                with self.subTest(program=program, way=way):
+                    self.falls_back(program, way, words)
+
+    def falls_back(self, program, way, words):
+        with support.Example(program, *self.to(program), launcher=self.launcher(way)) as gateway:
+            kinds = {os.readlink(f"/proc/{gateway.pid}/fd/{fd}") for fd in os.listdir(f"/proc/{gateway.pid}/fd")}
+            self.assertIn("anon_inode:[eventpoll]", kinds)
+            if program != "relay":
+                with connect(gateway.address) as peer:
+                    peer.sendall(b"question")
+                    self.assertEqual(receive(peer, 8), b"question")
+            gateway.signal(15)
+            self.assertEqual(gateway.wait(), 0)
+            line = gateway.error_text()
+            self.assertEqual(len(line.splitlines()), 1, line)
+            for word in words:
+                self.assertIn(word, line)
+
+    def test_several_cores_say_it_once(self):
+        cores = sorted(os.sched_getaffinity(0))[:2]
+        with support.Example("echo", "--cores", ",".join(map(str, cores)), launcher=self.launcher("eperm")) as gateway:
+            peers = [connect(gateway.address) for _ in range(16)]
+            for peer in peers:
+                peer.sendall(b"question")
+                self.assertEqual(receive(peer, 8), b"question")
+                peer.close()
+            gateway.signal(15)
+            self.assertEqual(gateway.wait(), 0)
+            self.assertEqual(len(gateway.error_text().splitlines()), 1, gateway.error_text())
+
+    def test_asked_for_by_name(self):
+        """No fallback: it ends with 1, and the line says why."""
+        for program in GATEWAYS:
+            for way, words in self.WAYS:
+                for arguments, environment in ((["--engine", "uring"], None), ([], {"ZOK_ENGINE": "uring"})):
+                    with self.subTest(program=program, way=way, arguments=arguments):
+                        run = support.run(program, *self.to(program), *arguments, launcher=self.launcher(way), environment=environment)
+                        self.assertEqual((run.returncode, run.stdout), (1, ""), run.stderr)
+                        self.assertEqual(len(run.stderr.splitlines()), 1, run.stderr)
+                        self.assertRegex(run.stderr, re.compile("uring.*" + words[0].replace("going on with epoll", "kernel|seccomp")))
+
+    def test_epoll_needs_none(self):
+        with support.Example("echo", "--engine", "epoll", launcher=self.launcher("eperm")) as gateway:
+            gateway.stop()
+
+
+if __name__ == "__main__":
+    support.main()
