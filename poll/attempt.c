@@ -227,8 +227,9 @@ static int32_t attempt_connect(struct zok__poll *poll, struct zok__poll_fd *stat
 	if (rc == -EAGAIN)
 		return rc;
 	state->is_connecting = false;
-	if (rc == 0) /* what events said of the socket before is over */
-		state->ready = ZOK__POLL_READ | ZOK__POLL_WRITE;
+	/* The event that told of the connection may have told of its end as well, so the mark stays. */
+	if (rc == 0)
+		state->ready |= ZOK__POLL_READ | ZOK__POLL_WRITE;
 	return rc;
 }
 
