@@ -161,6 +161,9 @@ void zok__fiber_suspend(struct zok_core *core, struct zok__fiber *fiber);
 int zok__task_begin(struct zok_core *core, struct zok_scope *scope, struct zok_task *task, const struct zok_spawn_options *options);
 void zok__task_end(struct zok_core *core, struct zok_task *task, int result);
 
+/* Says why a spawn is refused; -EINVAL. */
+int zok__spawn_refuse(const char *why);
+
 /* What a task's waker does. */
 void zok__task_wake(struct zok_waker *waker);
 

@@ -160,11 +160,13 @@ static void fiber_main(void *arg)
 int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const struct zok_spawn_options *options)
 {
 	static const struct zok_spawn_options defaults;
-	struct zok_core *core = scope ? scope->core : zok__core();
+	struct zok_core *core = zok__core();
 	struct zok__fiber *fiber;
 	int rc;
 
 	options = options ? options : &defaults;
+	if (!core || (scope && scope->core != core))
+		return zok__spawn_refuse("no scope of this core");
 	fiber = zok_pool_get(&core->fibers);
 	if (!fiber)
 		return -ENOMEM;
@@ -205,8 +207,12 @@ ssize_t zok_await(struct zok_future *future)
 	struct zok_task *task = core->current;
 
 	assert(task->flags & ZOK__TASK_IS_FIBER);
-	if (ZOK_UNLIKELY(task->scope->cancel_code != 0) && !future->is_shielded)
+	if (ZOK_UNLIKELY(task->scope->cancel_code != 0) && !future->is_shielded) {
 		zok_future_cancel(future);
+		/* A loop of awaits that all end at once must not keep the core from those who would end it. */
+		zok_yield();
+		core = task->core;
+	}
 	if (zok_future_poll(future, &task->waker))
 		return result_of(task, future);
 	task->awaited = future;

@@ -36,16 +36,22 @@ static int class_of(const struct zok_core *core, const struct zok_spawn_options 
 	return core->current ? core->current->task_class : ZOK_CLASS_NORMAL;
 }
 
+int zok__spawn_refuse(const char *why)
+{
+	zok__log(ZOK_LOG_ERROR, "spawn: %s", why);
+	return -EINVAL;
+}
+
 int zok__task_begin(struct zok_core *core, struct zok_scope *scope, struct zok_task *task, const struct zok_spawn_options *options)
 {
 	int task_class = class_of(core, options);
 
 	if (!scope && core->current)
 		scope = core->current->scope;
-	if (!scope || scope->core != core || task_class < ZOK_CLASS_LATENCY || task_class > ZOK_CLASS_BULK) {
-		zok__log(ZOK_LOG_ERROR, "spawn: %s", !scope || scope->core != core ? "no scope of this core" : "no such class");
-		return -EINVAL;
-	}
+	if (!scope)
+		return zok__spawn_refuse("no scope");
+	if (task_class < ZOK_CLASS_LATENCY || task_class > ZOK_CLASS_BULK)
+		return zok__spawn_refuse("no such class");
 	task->waker.wake = zok__task_wake;
 	task->awaited = NULL;
 	task->scope = task->parent = scope;
@@ -101,8 +107,10 @@ void zok__task_end(struct zok_core *core, struct zok_task *task, int result)
 int zok_task_spawn(struct zok_scope *scope, struct zok_task *task, zok_task_fn fn, const struct zok_spawn_options *options)
 {
 	static const struct zok_spawn_options defaults;
-	struct zok_core *core = scope ? scope->core : zok__core();
+	struct zok_core *core = zok__core();
 
+	if (!core || (scope && scope->core != core))
+		return zok__spawn_refuse("no scope of this core");
 	task->resume = fn;
 	return zok__task_begin(core, scope, task, options ? options : &defaults);
 }

@@ -116,8 +116,12 @@ static inline bool zok__async_begin(struct zok_async *async, struct zok_future *
 	struct zok_task *task = async->task;
 
 	task->awaited = future;
-	if (ZOK_UNLIKELY(task->scope->cancel_code != 0) && !future->is_shielded)
+	if (ZOK_UNLIKELY(task->scope->cancel_code != 0) && !future->is_shielded) {
 		zok_future_cancel(future);
+		/* A loop of awaits that all end at once must not keep the core from those who would end it. */
+		zok_async_yield(async);
+		return false;
+	}
 	return zok_future_poll(future, &task->waker);
 }
 
