@@ -29,9 +29,9 @@
  * (Duff's device; Tatham, "Coroutines in C"). Hence the rules. Automatic variables do not survive an await: keep them in the frame. The
  * operands of an await are evaluated again when the function is resumed, so they must name the frame.
  *
- * What fails to compile: an await outside ZOK_BEGIN … ZOK_END, a missing ZOK_END, two awaits on one line, an initialised variable of C++ or a
- * VLA whose scope an await would jump into, a frame part of the wrong type. What C cannot refuse (an await inside a switch of your own) aborts with a message
- * at the first resume.
+ * What fails to compile (tests/compile_fail/): an await outside ZOK_BEGIN … ZOK_END, a missing ZOK_END, two awaits on one line, an initialised
+ * variable of C++ or a VLA whose scope an await would jump into, a frame part of the wrong type. What C cannot refuse (an await inside a switch
+ * of your own) aborts with a message at the first resume.
  */
 #ifndef ZOKIO_ASYNC_H
 #define ZOKIO_ASYNC_H
@@ -40,12 +40,19 @@
 
 ZOK_BEGIN_DECLS
 
+/* An operand that must have this type. C has compilers that let a wrong pointer pass with a warning; _Generic does not, C++ needs no help. */
+#ifdef __cplusplus
+#define ZOK__TYPED(type, operand) (operand)
+#else
+#define ZOK__TYPED(type, operand) _Generic((operand), type : (operand))
+#endif
+
 /* Opens the body. `async_` is a struct zok_async * in the frame: &task->async in a task's own function. */
-#define ZOK_BEGIN(async_)                                   \
-	{                                                   \
-		struct zok_async *const zok__at = (async_); \
-		switch (zok__at->resume_at) {               \
-		default: zok_async_lost(zok__at);           \
+#define ZOK_BEGIN(async_)                                                                 \
+	{                                                                                 \
+		struct zok_async *const zok__at = ZOK__TYPED(struct zok_async *, async_); \
+		switch (zok__at->resume_at) {                                             \
+		default: zok_async_lost(zok__at);                                         \
 		case 0:
 
 /* Closes the body and returns `result_`. */
@@ -63,30 +70,30 @@ ZOK_BEGIN_DECLS
 	} while (0)
 
 /* Awaits a struct zok_future * and assigns its ssize_t result. */
-#define ZOK_AWAIT(result_, future_)                                \
-	do {                                                       \
-		if (!zok__async_begin(zok__at, (future_))) {       \
-			zok__at->resume_at = __LINE__;             \
-			return ZOK_PENDING;                        \
-		case __LINE__:                                     \
-			if (!zok__async_again(zok__at, (future_))) \
-				return ZOK_PENDING;                \
-		}                                                  \
-		(result_) = zok__async_result(zok__at, (future_)); \
+#define ZOK_AWAIT(result_, future_)                                                         \
+	do {                                                                                \
+		if (!zok__async_begin(zok__at, ZOK__TYPED(struct zok_future *, future_))) { \
+			zok__at->resume_at = __LINE__;                                      \
+			return ZOK_PENDING;                                                 \
+		case __LINE__:                                                              \
+			if (!zok__async_again(zok__at, (future_)))                          \
+				return ZOK_PENDING;                                         \
+		}                                                                           \
+		(result_) = zok__async_result(zok__at, (future_));                          \
 	} while (0)
 
 /* Calls another stackless function, awaits its end and assigns its int result. `call_` is evaluated at each resume. */
-#define ZOK_CALL(result_, async_, call_)             \
-	do {                                         \
-		zok__async_enter(zok__at, (async_)); \
-		zok__at->resume_at = __LINE__;       \
-		__attribute__((fallthrough));        \
-	case __LINE__: {                             \
-		const int zok__called = (call_);     \
-		if (zok__called == ZOK_PENDING)      \
-			return ZOK_PENDING;          \
-		(result_) = zok__called;             \
-	}                                            \
+#define ZOK_CALL(result_, async_, call_)                                           \
+	do {                                                                       \
+		zok__async_enter(zok__at, ZOK__TYPED(struct zok_async *, async_)); \
+		zok__at->resume_at = __LINE__;                                     \
+		__attribute__((fallthrough));                                      \
+	case __LINE__: {                                                           \
+		const int zok__called = (call_);                                   \
+		if (zok__called == ZOK_PENDING)                                    \
+			return ZOK_PENDING;                                        \
+		(result_) = zok__called;                                           \
+	}                                                                          \
 	} while (0)
 
 /* Lets others of the same class run. */
