@@ -8,6 +8,9 @@
 
 enum { BUFS_COUNT_MAX = 32768 };
 
+/* So that a stride fits its 32 bits. */
+#define BUFS_SIZE_MAX (UINT32_MAX - 2 * ZOK_CACHE_LINE)
+
 /*
  * Short messages use the first lines of a buffer only. At a stride of a power of two these would all compete for the same few sets of the
  * caches; one line more spreads them over all sets.
@@ -22,7 +25,7 @@ int zok__bufs_init(struct zok__bufs *bufs, uint32_t count, uint32_t size)
 	struct zok_buf *headers;
 	void *memory;
 
-	if (count == 0 || count > BUFS_COUNT_MAX || (count & (count - 1)) != 0 || size == 0)
+	if (count == 0 || count > BUFS_COUNT_MAX || (count & (count - 1)) != 0 || size == 0 || size > BUFS_SIZE_MAX)
 		return -EINVAL;
 	headers = calloc(count, sizeof *headers);
 	if (!headers)

@@ -31,7 +31,7 @@ struct zok__bufs {
 	struct zok__engine *engine;
 };
 
-/* Buffers begin on cache lines. -EINVAL: count no power of two or too large, no size; -ENOMEM. */
+/* Buffers begin on cache lines. -EINVAL: count no power of two or too large, no size or one of almost 4 GiB; -ENOMEM. */
 int zok__bufs_init(struct zok__bufs *bufs, uint32_t count, uint32_t size);
 
 /* Nothing may be given out. */
