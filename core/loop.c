@@ -53,7 +53,7 @@ static uint64_t spin_limit_ns(const struct zok_core *core)
 }
 
 /* How often a spinning core looks at its mail for each look at the engine and the clock, which cost several times as much. */
-enum { MAIL_LOOKS = 4 };
+enum { MAIL_LOOKS = 16 };
 
 /* Returns whether mail made a task runnable, or may have ended the loop: what else a message does needs no turn of it. */
 static bool mail_brings_work(struct zok_core *core)

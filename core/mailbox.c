@@ -15,8 +15,7 @@ int zok__mail_init(struct zok__mail *mail, unsigned core_count)
 		zok__mail_finish(mail);
 		return -ENOMEM;
 	}
-	for (unsigned i = 0; i < core_count; i++)
-		zok__mailbox_init(&mail->boxes[i]);
+	memset(mail->boxes, 0, core_count * sizeof *mail->boxes);
 	zok__inbox_init(&mail->inbox);
 	return 0;
 }
@@ -40,7 +39,7 @@ static void wake_if_parked(struct zok_core *to)
 
 static bool push(struct zok_core *from, struct zok_core *to, struct zok__message *message)
 {
-	if (!zok__mailbox_push(&to->mail.boxes[from->options.index], &message))
+	if (!zok__mailbox_push(&to->mail.boxes[from->options.index], message))
 		return false;
 	wake_if_parked(to);
 	return true;
@@ -93,11 +92,13 @@ static void push_waiting(struct zok_core *core, unsigned to_index)
 
 static size_t take_from(struct zok_core *core, struct zok__mailbox *box)
 {
-	struct zok__message *burst[TAKE_BURST];
-	size_t count = zok__mailbox_pop_burst(box, burst, TAKE_BURST);
+	struct zok__message *message;
+	size_t count = 0;
 
-	for (size_t i = 0; i < count; i++)
-		burst[i]->run(core, burst[i]);
+	while (count < TAKE_BURST && (message = zok__mailbox_pop(box)) != NULL) {
+		message->run(core, message);
+		count++;
+	}
 	return count;
 }
 
@@ -132,7 +133,7 @@ static bool is_empty(const struct zok__mail *mail)
 	if (!zok__inbox_is_empty(&mail->inbox) || mail->waiting_count > 0)
 		return false;
 	for (unsigned i = 0; i < mail->core_count; i++)
-		if (zok__mailbox_count(&mail->boxes[i]) > 0)
+		if (!zok__mailbox_is_empty(&mail->boxes[i]))
 			return false;
 	return true;
 }

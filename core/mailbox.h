@@ -20,7 +20,6 @@
 
 #include "zokio/base.h"
 #include "zokio/mpsc.h"
-#include "zokio/spsc.h"
 
 struct zok_core;
 
@@ -31,7 +30,65 @@ struct zok__message {
 
 enum { ZOK__MAILBOX_CAPACITY = 256 };
 
-ZOK_SPSC(zok__mailbox, struct zok__message *, ZOK__MAILBOX_CAPACITY);
+/*
+ * The queue from one core to another: a slot that is not NULL holds a message. The indices are each side's own, so that one line crosses, the
+ * slot's, where a queue with shared indices moves two (FastForward: Giacomoni, Moseley, Vachharajani, PPoPP 2008). Each slot has a line to
+ * itself, which the sender fetches for writing one message ahead: its last writer was the receiver. For bursts <zokio/spsc.h> is the better one;
+ * messages come one by one.
+ */
+struct zok__mail_slot {
+	_Alignas(ZOK_CACHE_LINE) struct zok__message *message;
+};
+
+struct zok__mailbox {
+	_Alignas(ZOK_FALSE_SHARING) size_t tail; /* the sender's: the next slot to fill */
+	_Alignas(ZOK_FALSE_SHARING) size_t head; /* the receiver's: the next to empty */
+	_Alignas(ZOK_FALSE_SHARING) struct zok__mail_slot slots[ZOK__MAILBOX_CAPACITY];
+};
+
+_Static_assert((ZOK__MAILBOX_CAPACITY & (ZOK__MAILBOX_CAPACITY - 1)) == 0, "an index is a slot's number after a mask");
+
+static inline struct zok__message **zok__mailbox_slot(const struct zok__mailbox *box, size_t index)
+{
+	return (struct zok__message **)(uintptr_t)&box->slots[index & (ZOK__MAILBOX_CAPACITY - 1)].message;
+}
+
+/* Sender: false when full. */
+static inline bool zok__mailbox_push(struct zok__mailbox *box, struct zok__message *message)
+{
+	struct zok__message **slot = zok__mailbox_slot(box, box->tail);
+
+	/* Acquire pairs with the release in pop: the receiver is done with what the slot held. */
+	if (__atomic_load_n(slot, __ATOMIC_ACQUIRE))
+		return false;
+	/* Release: whoever sees the message sees what it holds. */
+	__atomic_store_n(slot, message, __ATOMIC_RELEASE);
+	__builtin_prefetch(zok__mailbox_slot(box, ++box->tail), 1);
+	return true;
+}
+
+/* Receiver: whether there is something to pop. */
+static inline bool zok__mailbox_is_empty(const struct zok__mailbox *box)
+{
+	/* Relaxed: only a hint without the fences of park and wake. */
+	return !__atomic_load_n(zok__mailbox_slot(box, box->head), __ATOMIC_RELAXED);
+}
+
+/* Receiver: NULL when empty. */
+static inline struct zok__message *zok__mailbox_pop(struct zok__mailbox *box)
+{
+	struct zok__message **slot = zok__mailbox_slot(box, box->head);
+	/* Acquire pairs with the release in push. */
+	struct zok__message *message = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+
+	if (!message)
+		return NULL;
+	/* Release pairs with the acquire in push. */
+	__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
+	box->head++;
+	return message;
+}
+
 ZOK_MPSC(zok__inbox, struct zok__message, node);
 
 /* What waits on the sender's side for room in another core's mailbox: the sender's own, first in, first out. */

@@ -126,9 +126,14 @@ static int serve_all(struct gateway *gateway, struct zok_scope *others, struct z
 	char address[ZOK_ADDRESS_SIZE];
 	int rc = zok_local_address(door, address, sizeof address); /* the port, where the kernel has chosen it */
 
-	gateway->listen = address;
+	if (rc == 0)
+		gateway->listen = address;
 	for (unsigned core = 1; rc == 0 && core < zok_core_count(); core++)
 		rc = zok_spawn_on(core, others, listen_here, gateway, NULL);
+	if (rc < 0) {
+		zok_close(door);
+		return zok_scope_close(others, rc);
+	}
 	options_announce(door);
 	return zok_scope_close(others, accept_all(gateway, door));
 }
@@ -137,7 +142,7 @@ static int run(void *arg)
 {
 	struct gateway *gateway = arg;
 	const struct zok_listen_options options = {.reuse_port = zok_core_count() > 1};
-	struct zok_scope *others = zok_scope_open(&(struct zok_scope_options){.name = "cores"});
+	struct zok_scope *others = zok_scope_open(&(struct zok_scope_options){.name = "cores", .cancel_on_error = true});
 	struct zok_socket *door;
 	int rc = others ? options_listen(&door, gateway->listen, &options) : -ENOMEM;
 

@@ -47,7 +47,7 @@ static void start_if_room(struct zok__door *door)
 
 static bool is_shortage(int result)
 {
-	return result == -EMFILE || result == -ENFILE || result == -ENOMEM || result == -ENOBUFS;
+	return result == -EMFILE || result == -ENFILE || result == -ENOMEM || result == -ENOBUFS || result == -ENOSPC;
 }
 
 /* A connection that failed before it was accepted; accept(2) names these, and none is the door's fault. */
@@ -82,12 +82,17 @@ static void retry_later(struct zok__door *door)
 	zok_future_poll(&door->retry.future, &door->on_retry);
 }
 
+static void wake_acceptor(const struct zok__door *door);
+
 static void retry(struct zok_waker *waker)
 {
 	struct zok__door *door = ZOK_CONTAINER_OF(waker, struct zok__door, on_retry);
 
-	if (!door->socket.closer)
-		start_if_room(door);
+	if (door->socket.closer)
+		return;
+	start_if_room(door);
+	if (door->count > 0)
+		wake_acceptor(door);
 }
 
 int zok__accept_init(struct zok__door *door, unsigned batch_max)
@@ -233,6 +238,22 @@ static int admit(struct zok_socket *socket)
 	return zok__door_of(socket)->acceptor ? -EBUSY : 0;
 }
 
+/* Without memory for the socket the connection stays in line, and the timer wakes the acceptor to try again. */
+static bool take_or_wait(struct zok__door *door, struct zok_accept *accept)
+{
+	int rc = take(door, accept);
+
+	if (rc != -ENOMEM || door->count == 0) {
+		door->acceptor = NULL;
+		return zok__end_in_poll(&accept->future, rc);
+	}
+	accept->future.state = ZOK_FUTURE_PENDING;
+	door->acceptor = accept;
+	if (!is_waiting_to_retry(door))
+		retry_later(door);
+	return false;
+}
+
 static bool accept_begin(struct zok_accept *accept)
 {
 	struct zok__door *door = zok__door_of(accept->door);
@@ -241,7 +262,7 @@ static bool accept_begin(struct zok_accept *accept)
 	if (rc < 0)
 		return zok__end_in_poll(&accept->future, rc);
 	if (has_something(door))
-		return zok__end_in_poll(&accept->future, take(door, accept));
+		return take_or_wait(door, accept);
 	accept->future.state = ZOK_FUTURE_PENDING;
 	door->acceptor = accept;
 	start_if_room(door);
@@ -257,8 +278,7 @@ static bool accept_poll(struct zok_future *future)
 		return accept_begin(accept);
 	if (!has_something(door))
 		return false;
-	door->acceptor = NULL;
-	return zok__end_in_poll(future, take(door, accept));
+	return take_or_wait(door, accept);
 }
 
 static void accept_cancel(struct zok_future *future)

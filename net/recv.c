@@ -3,7 +3,7 @@
  * queue. It is armed by the first read and stays armed, so that a read costs no op of its own, and a read that is cut short has nothing to
  * lose.
  *
- * A reader that does not come: once QUEUE_MAX buffers are queued (one, if the pool runs low) the multishot is cancelled, the kernel's buffer
+ * A reader that does not come: once more than QUEUE_MAX buffers are queued (more than one, if the pool runs low) the multishot is cancelled, the kernel's buffer
  * fills, and the peer stops. It is armed again when the reader has taken most of them.
  *
  * An empty pool: a read into the caller's own memory needs no buffer and is done by a single receive; a read that wants a buffer waits in the

@@ -24,7 +24,7 @@ static ssize_t result_of(const struct zok_send *send, int result)
 
 static bool goes_on(const struct zok_send *send, int result)
 {
-	return result >= 0 && send->sent < send->len && !send->may_be_short && !send->op.future.is_canceled && !send->socket->closer;
+	return result > 0 && send->sent < send->len && !send->may_be_short && !send->op.future.is_canceled && !send->socket->closer;
 }
 
 static void send_rest(struct zok_send *send)

@@ -29,7 +29,7 @@ int zok__uring_buffers_init(struct zok__uring *uring, struct zok__bufs *bufs)
 	return 0;
 }
 
-/* The ring is down already, and the kernel's hold on this memory with it. */
+/* The ring may still be going down; the kernel has these pages pinned until it is. */
 void zok__uring_buffers_finish(struct zok__uring *uring)
 {
 	if (uring->buf_ring)

@@ -63,9 +63,13 @@ static int create(struct zok__engine **engine, const struct zok__engine_options 
 
 	if (!uring)
 		return -ENOMEM;
+	if (reason_size > 0)
+		reason[0] = '\0';
 	*uring = (struct zok__uring){.engine.ops = &zok__engine_uring, .ring.ring_fd = -1, .wake_fd = -1, .counters = options->counters};
 	rc = init(uring, options, reason, reason_size);
 	if (rc < 0) {
+		if (reason_size > 0 && reason[0] == '\0')
+			zok__uring_explain_refusal(rc, reason, reason_size);
 		destroy(&uring->engine);
 		return rc;
 	}

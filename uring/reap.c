@@ -111,6 +111,17 @@ static void complete_own(struct zok__uring *uring, uint64_t tag, uint32_t flags)
 		zok__uring_buffers_give_back(uring, (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT));
 }
 
+/* io_splice() lets the kernel's own ERESTARTSYS through. */
+enum { ERESTARTSYS_OF_KERNEL = 512 };
+
+/* A cancel reaches what blocks in a worker of the kernel as a signal. */
+static int32_t unless_interrupted(const struct zok_op *op, int32_t result)
+{
+	if (result != -EINTR && result != -ERESTARTSYS_OF_KERNEL)
+		return result;
+	return op->engine_state & ZOK__URING_OP_CANCELED ? -ECANCELED : -EINTR;
+}
+
 static unsigned complete(struct zok__uring *uring, uint64_t tag, int32_t result, uint32_t flags)
 {
 	struct zok_op *op = zok__slots_find(&uring->slots, tag);
@@ -120,6 +131,8 @@ static unsigned complete(struct zok__uring *uring, uint64_t tag, int32_t result,
 		complete_own(uring, tag, flags);
 		return 0;
 	}
+	if (ZOK_UNLIKELY(result < 0))
+		completion.result = result = unless_interrupted(op, result);
 	if (flags & IORING_CQE_F_BUFFER)
 		completion.buf = take_buffer(uring, result, flags);
 	if (ZOK_UNLIKELY(may_go_on(op, result)) && goes_on(uring, op, &completion))

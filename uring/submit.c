@@ -6,6 +6,12 @@
 /* The handle of an op that waits for a slot: in flight for its owner, unknown to the table. */
 enum { NO_SLOT_YET = UINT32_MAX };
 
+/* What one op moves at most (the kernel's MAX_RW_COUNT): a length in an SQE has 32 bits, a result 31. The rest is the next op's. */
+static uint32_t clamp(size_t len)
+{
+	return len < 0x7ffff000 ? (uint32_t)len : 0x7ffff000;
+}
+
 static void fill_buffer(struct io_uring_sqe *sqe, uint8_t opcode, const struct zok_op *op)
 {
 	*sqe = (struct io_uring_sqe){
@@ -13,7 +19,7 @@ static void fill_buffer(struct io_uring_sqe *sqe, uint8_t opcode, const struct z
 		.fd = op->fd,
 		.off = op->arg.buffer.offset,
 		.addr = (uintptr_t)op->arg.buffer.base,
-		.len = (uint32_t)op->arg.buffer.len,
+		.len = clamp(op->arg.buffer.len),
 	};
 }
 
@@ -23,7 +29,7 @@ static void fill_message(struct io_uring_sqe *sqe, uint8_t opcode, int32_t fd, c
 		.opcode = opcode,
 		.fd = fd,
 		.addr = (uintptr_t)addr,
-		.len = (uint32_t)len,
+		.len = clamp(len),
 		.msg_flags = (uint32_t)flags,
 	};
 }

@@ -43,7 +43,6 @@ struct zok__uring_abilities {
 	int no_iowait_error;
 	int multishot_accept_error;
 	int multishot_recv_error;
-	int send_waitall_error;
 	int direct_descriptors_error;
 };
 

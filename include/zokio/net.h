@@ -52,8 +52,9 @@ enum zok_shutdown_side {
 
 /*
  * Listens. -EINVAL: the address does not parse or an option is out of range (the log says which part and what it would accept); -EADDRINUSE,
- * -EADDRNOTAVAIL, -EACCES, -EMFILE. A stale Unix socket file that nobody listens on is replaced; one in use gives -EADDRINUSE. The file is
- * removed at close. Does not suspend.
+ * -EADDRNOTAVAIL, -EACCES, -EMFILE. A Unix socket file that nobody listens on is replaced, one that somebody listens on gives
+ * -EADDRINUSE (found out by connecting to it). Processes that start at once on one path must exclude each other: who has bound and does not
+ * listen yet looks stale. The file is removed at close. Does not suspend.
  */
 ZOK_API int zok_listen(struct zok_socket **door, const char *address, const struct zok_listen_options *options);
 
@@ -108,7 +109,8 @@ ZOK_API void zok_buf_release(struct zok_buf *buf); /* NULL is fine */
 
 /*
  * Moves bytes from one socket to another until the end of the stream, which it passes on as a half-close. Returns how many, or what failed:
- * *failed (if not NULL) is the socket whose operation it was. What was under way when it was cancelled is lost: close both. Picks the way that measured best for the engine. The slower side sets the pace.
+ * *failed (if not NULL) is the socket whose operation it was. What was under way when it was cancelled is lost: close both.
+ * The slower side sets the pace.
  */
 ZOK_API int64_t zok_forward(struct zok_socket *from, struct zok_socket *to, struct zok_socket **failed);
 
