@@ -173,6 +173,38 @@ static void test_a_wake_during_the_poll_is_not_lost(void **state)
 	assert_int_equal(fake_run(is_nudged, NULL), 0);
 }
 
+static bool is_enough;
+
+/* Goes on although every await ends at once. */
+static int naps_in_vain(void *arg)
+{
+	int *rounds = arg;
+
+	for (*rounds = 0; !is_enough && *rounds < 1000; ++*rounds)
+		assert_int_equal(zok_sleep(ZOK_S), -ECANCELED);
+	return 0;
+}
+
+static int is_not_starved(void *arg)
+{
+	struct zok_scope *scope = zok_scope_open(NULL);
+	int rounds = 0;
+
+	is_enough = false;
+	zok_scope_cancel(scope);
+	assert_int_equal(zok_spawn(scope, naps_in_vain, &rounds, NULL), 0);
+	zok_yield();
+	is_enough = true;
+	zok_scope_close(scope, 0);
+	assert_int_equal(rounds, 1);
+	return 0;
+}
+
+static void test_a_loop_of_canceled_awaits_lets_others_run(void **state)
+{
+	assert_int_equal(fake_run(is_not_starved, NULL), 0);
+}
+
 /* ---- What is refused ---- */
 
 static int never(void *arg)
@@ -247,6 +279,7 @@ int main(void)
 		cmocka_unit_test(test_ended_fibers_give_stack_and_record_back),
 		cmocka_unit_test(test_a_tree_of_fibers_joins),
 		cmocka_unit_test(test_a_wake_during_the_poll_is_not_lost),
+		cmocka_unit_test(test_a_loop_of_canceled_awaits_lets_others_run),
 		cmocka_unit_test(test_a_bad_spawn_leaves_nothing_behind),
 		cmocka_unit_test(test_no_stack_is_enomem),
 		cmocka_unit_test(test_a_fiber_has_its_name),

@@ -4,11 +4,8 @@
 #include "zokio/log.h"
 
 #include <setjmp.h>
-#include <signal.h>
 #include <stdarg.h>
 #include <stdlib.h>
-#include <sys/wait.h>
-#include <unistd.h>
 
 #include <cmocka.h>
 
@@ -242,25 +239,6 @@ static void test_a_task_waits_until_its_future_is_ready(void **state)
 	assert_int_equal(fake_run(is_woken, NULL), 0);
 }
 
-static int is_ready_already(void *arg)
-{
-	struct zok_scope *scope = zok_scope_open(NULL);
-	struct waiter waiter = {.result = 1};
-
-	close_gate();
-	zok_future_complete(&gate.future, 5);
-	zok_task_spawn(scope, &waiter.task, waiter_run, NULL);
-	assert_int_equal(zok_scope_close(scope, 0), 0);
-	assert_int_equal(waiter.runs, 1);
-	assert_int_equal(waiter.result, 5);
-	return 0;
-}
-
-static void test_a_ready_future_does_not_suspend(void **state)
-{
-	assert_int_equal(fake_run(is_ready_already, NULL), 0);
-}
-
 static int is_canceled(void *arg)
 {
 	struct zok_scope *scope = zok_scope_open(NULL);
@@ -353,124 +331,6 @@ static void test_a_wake_while_the_task_runs_is_not_lost(void **state)
 	assert_int_equal(fake_run(loses_no_wake, NULL), 0);
 }
 
-/* ---- The words ---- */
-
-static char order[16];
-static size_t order_count;
-
-struct noter {
-	struct zok_task task;
-	char name;
-	int round;
-};
-
-static int noter_run(struct zok_task *task)
-{
-	struct noter *self = ZOK_CONTAINER_OF(task, struct noter, task);
-
-	ZOK_BEGIN(&task->async);
-	for (self->round = 0; self->round < 3; self->round++) {
-		order[order_count++] = self->name;
-		ZOK_YIELD();
-	}
-	ZOK_END(0);
-}
-
-static int takes_turns(void *arg)
-{
-	struct zok_scope *scope = zok_scope_open(NULL);
-	struct noter a = {.name = 'a'}, b = {.name = 'b'};
-	uint64_t *yields = &zok__core()->counters.stats.yields, before = *yields;
-
-	order_count = 0;
-	zok_task_spawn(scope, &a.task, noter_run, NULL);
-	zok_task_spawn(scope, &b.task, noter_run, NULL);
-	assert_int_equal(zok_scope_close(scope, 0), 0);
-	assert_memory_equal(order, "ababab", 6);
-	assert_int_equal(*yields - before, 6);
-	return 0;
-}
-
-static void test_tasks_that_yield_take_turns(void **state)
-{
-	assert_int_equal(fake_run(takes_turns, NULL), 0);
-}
-
-struct part {
-	struct zok_async async;
-	int given;
-	ssize_t awaited;
-};
-
-static int part_run(struct part *self)
-{
-	ZOK_BEGIN(&self->async);
-	if (self->given == 0)
-		ZOK_RETURN(100); /* without waiting */
-	ZOK_YIELD();
-	ZOK_AWAIT(self->awaited, &gate.future);
-	ZOK_END((int)self->awaited + self->given);
-}
-
-struct whole {
-	struct zok_task task;
-	struct part part;
-	int sum, round, rc;
-};
-
-static int whole_run(struct zok_task *task)
-{
-	struct whole *self = ZOK_CONTAINER_OF(task, struct whole, task);
-
-	ZOK_BEGIN(&task->async);
-	for (self->round = 0; self->round < 3; self->round++) {
-		self->part.given = self->round;
-		ZOK_CALL(self->rc, &self->part.async, part_run(&self->part));
-		self->sum += self->rc;
-	}
-	ZOK_END(0);
-}
-
-static int calls(void *arg)
-{
-	struct zok_scope *scope = zok_scope_open(NULL);
-	struct whole whole = {.sum = 0};
-
-	close_gate();
-	zok_task_spawn(scope, &whole.task, whole_run, NULL);
-	zok_yield();
-	zok_yield();
-	assert_int_equal(whole.sum, 100);
-	assert_ptr_equal(whole.task.awaited, &gate.future); /* a cancel reaches through the call */
-	zok_future_complete(&gate.future, 1000);
-	assert_int_equal(zok_scope_close(scope, 0), 0);
-	assert_int_equal(whole.sum, 100 + 1001 + 1002);
-	return 0;
-}
-
-static void test_a_called_function_waits_and_returns(void **state)
-{
-	assert_int_equal(fake_run(calls, NULL), 0);
-}
-
-static void test_a_lost_resume_point_aborts(void **state)
-{
-	struct waiter waiter = {.task = {.name = "lost"}};
-	pid_t child = fork();
-	int status;
-
-	assert_true(child >= 0);
-	if (child == 0) {
-		signal(SIGABRT, SIG_DFL);
-		waiter.task.async = (struct zok_async){.task = &waiter.task, .resume_at = 1};
-		waiter_run(&waiter.task);
-		_exit(0);
-	}
-	assert_int_equal(waitpid(child, &status, 0), child);
-	assert_true(WIFSIGNALED(status));
-	assert_int_equal(WTERMSIG(status), SIGABRT);
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -480,13 +340,9 @@ int main(void)
 		cmocka_unit_test(test_scope_and_class_are_inherited),
 		cmocka_unit_test(test_names),
 		cmocka_unit_test(test_a_task_waits_until_its_future_is_ready),
-		cmocka_unit_test(test_a_ready_future_does_not_suspend),
 		cmocka_unit_test(test_a_cancel_ends_the_await_and_later_ones),
 		cmocka_unit_test(test_a_loop_of_canceled_awaits_lets_others_run),
 		cmocka_unit_test(test_a_wake_while_the_task_runs_is_not_lost),
-		cmocka_unit_test(test_tasks_that_yield_take_turns),
-		cmocka_unit_test(test_a_called_function_waits_and_returns),
-		cmocka_unit_test(test_a_lost_resume_point_aborts),
 	};
 
 	zok_log_level_set(ZOK_LOG_OFF);
