@@ -108,6 +108,7 @@ struct zok_core {
 	struct zok__pace pace[ZOK__CLASS_COUNT];
 	struct zok__clock clock;
 	struct zok__stack_cache stacks;
+	uint32_t reaped_count;		     /* stacks left, of which some are measured */
 	struct zok__stack *ended_stack;	     /* a fiber has ended on it and has not left it yet */
 	struct zok__fiber_state ended_state; /* where its registers go to be forgotten */
 	struct zok__wheel wheel;

@@ -53,9 +53,22 @@ static inline void switch_from(struct zok_core *core, struct zok__fiber *fiber)
 	zok__fiber_switch_errno(&fiber->state, to, &core->errno_address);
 }
 
+/* One stack in so many is measured when it is left: asking the kernel costs a microsecond. */
+enum { STACK_SAMPLE = 256 };
+
+static void note_stack_used(struct zok_core *core, ssize_t used)
+{
+	uint64_t *most = &core->counters.stats.stack_used_max;
+
+	if (used > 0 && (uint64_t)used > *most)
+		zok__count(most, (uint64_t)used - *most);
+}
+
 /* The last fiber of the slice has ended: its stack is free now that nobody stands on it. */
 static void reap_ended(struct zok_core *core)
 {
+	if (core->reaped_count++ % STACK_SAMPLE == 0)
+		note_stack_used(core, zok__stack_high_water(core->ended_stack));
 	zok__fiber_state_finish(&core->ended_state);
 	zok__stack_release(&core->stacks, core->ended_stack);
 	core->ended_stack = NULL;
@@ -222,4 +235,17 @@ ssize_t zok_await(struct zok_future *future)
 	} while (!zok_future_poll(future, &task->waker));
 	task->awaited = NULL;
 	return result_of(task, future);
+}
+
+ssize_t zok_stack_used(void)
+{
+	struct zok_core *core = zok__core();
+	struct zok_task *task = core ? core->current : NULL;
+	ssize_t used;
+
+	if (!task || !(task->flags & ZOK__TASK_IS_FIBER))
+		return -EINVAL;
+	used = zok__stack_high_water(zok__fiber_of(task)->stack);
+	note_stack_used(core, used);
+	return used;
 }

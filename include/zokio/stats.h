@@ -52,7 +52,7 @@ struct zok_core_stats {
 	/* gauges: how it is now */
 	uint64_t tasks_alive;
 	uint64_t fibers_alive;
-	uint64_t stack_used_max; /* bytes: the high-water mark of the finished and measured fibers' stacks; 0 if not measured */
+	uint64_t stack_used_max; /* bytes, in pages: the greatest high-water mark that was seen; one stack in 256 is looked at */
 };
 
 #endif

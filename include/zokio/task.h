@@ -127,6 +127,12 @@ ZOK_API bool zok_yield_if_due(void);
 /* Whether the running task has used up its slice's time budget. Two loads while it has not. */
 ZOK_API bool zok_is_due(void);
 
+/*
+ * How many bytes of its stack the calling fiber, or one before it on the same stack, has used at most, in whole pages. For choosing stack_size:
+ * about a microsecond. The greatest that was seen is stack_used_max in struct zok_core_stats. -EINVAL: not in a fiber.
+ */
+ZOK_API ssize_t zok_stack_used(void);
+
 /* The running task, or NULL outside of one. */
 ZOK_API struct zok_task *zok_task_current(void);
 

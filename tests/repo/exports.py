@@ -6,7 +6,6 @@ import subprocess
 from tree import without_comments
 
 # Functions that a contract declares before the part that defines them has landed. The list may only shrink, and goes when it is empty.
-PENDING = "tests/repo/exports-pending.txt"
 
 NAME = re.compile(r"\b(zok_\w+)\s*(?:\(|;|\[)")
 
@@ -64,8 +63,7 @@ def exported_names(library):
 def check_library(tree, library):
     declared = {name: f"{path}:{number}" for path in public_headers(tree) for number, name, _ in declarations(tree, path)}
     exported = exported_names(library)
-    pending = set(tree.text(PENDING).split()) if tree.has(PENDING) else set()
-    for name in sorted(set(declared) - set(exported) - pending):
+    for name in sorted(set(declared) - set(exported)):
         yield f"{declared[name]}: {name} is declared, but {os.path.basename(library)} does not export it"
     for name, version in sorted(exported.items()):
         if not name.startswith("zok_"):

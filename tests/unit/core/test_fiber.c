@@ -271,9 +271,39 @@ static void test_a_fiber_has_its_name(void **state)
 	assert_int_equal(zok_core_index(), -1);
 }
 
+static int uses_stack(void *arg)
+{
+	volatile char block[20000];
+
+	for (size_t i = 0; i < sizeof block; i++)
+		block[i] = 1;
+	*(ssize_t *)arg = zok_stack_used();
+	return 0;
+}
+
+static int measures_stacks(void *arg)
+{
+	struct zok_core_stats *stats = &zok__core()->counters.stats;
+	ssize_t used = 0;
+	struct zok_scope *scope = zok_scope_open(NULL);
+
+	zok_spawn(scope, uses_stack, &used, NULL);
+	zok_scope_close(scope, 0);
+	assert_in_range(used, 20000, 65536);
+	assert_true(stats->stack_used_max >= (uint64_t)used);
+	return 0;
+}
+
+static void test_the_high_water_mark_of_a_stack_is_seen(void **state)
+{
+	assert_int_equal(fake_run(measures_stacks, NULL), 0);
+	assert_int_equal(zok_stack_used(), -EINVAL);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_high_water_mark_of_a_stack_is_seen),
 		cmocka_unit_test(test_errno_is_kept_per_fiber),
 		cmocka_unit_test(test_stacks_are_no_two_fibers_at_once),
 		cmocka_unit_test(test_ended_fibers_give_stack_and_record_back),
