@@ -58,7 +58,7 @@ static void advance(struct batch *batch, int *first, size_t done)
 {
 	while (*first < batch->count && done >= batch->vector[*first].iov_len)
 		done -= batch->vector[(*first)++].iov_len;
-	if (done > 0) {
+	if (done > 0 && *first < batch->count) {
 		batch->vector[*first].iov_base = (uint8_t *)batch->vector[*first].iov_base + done;
 		batch->vector[*first].iov_len -= done;
 	}

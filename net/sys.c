@@ -98,7 +98,7 @@ int zok__sys_file_identity(const char *path, struct zok__sys_file *file)
 
 void zok__sys_unlink_if_same(const char *path, const struct zok__sys_file *file)
 {
-	struct zok__sys_file now;
+	struct zok__sys_file now = {0};
 
 	if (zok__sys_file_identity(path, &now) == 0 && now.device == file->device && now.inode == file->inode)
 		unlink(path);

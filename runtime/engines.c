@@ -6,7 +6,7 @@
 #include <string.h>
 #include <zok_config.h> /* made by meson in the build folder */
 
-/* In the order of preference, ended by NULL. */
+/* In the order of preference, ended by NULL; a second one, because the last of them has no fallback. */
 static const struct zok__engine_ops *const engines[] = {
 #ifdef ZOK_HAVE_URING
 	&zok__engine_uring,
@@ -14,6 +14,7 @@ static const struct zok__engine_ops *const engines[] = {
 #ifdef ZOK_HAVE_EPOLL
 	&zok__engine_epoll,
 #endif
+	NULL,
 	NULL,
 };
 

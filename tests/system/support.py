@@ -280,11 +280,23 @@ class EngineCase(unittest.TestCase):
             peer.close()
         self.peers.clear()
 
+    @staticmethod
+    def question_or_end(server):
+        try:
+            return receive(server, 8)
+        except ConnectionResetError:
+            return b""
+
     def goes_on(self, relay, upstream):
         """The next connection works, both ways and to its end."""
-        client, server = self.pair(relay, upstream)
+        client = connect(relay.address)
         client.sendall(b"question")
-        self.assertEqual(receive(server, 8), b"question")
+        server = upstream.accept()
+        while (got := self.question_or_end(server)) == b"":
+            # The relay's half of a client that has gone since: it came before ours.
+            server.close()
+            server = upstream.accept()
+        self.assertEqual(got, b"question")
         server.sendall(b"answer")
         self.assertEqual(receive(client, 6), b"answer")
         client.close()
