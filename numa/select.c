@@ -314,22 +314,34 @@ static void restrict_to_known(struct selection *selection)
 	zok__bitset_intersect(&selection->allowed, &known);
 }
 
+static int refuse_for_memory(struct selection *selection)
+{
+	snprintf(selection->error, selection->error_size, "cores: out of memory");
+	return -ENOMEM;
+}
+
+static int copy_distances(struct selection *selection, struct zok__distances *out)
+{
+	return zok__distances_copy(out, &selection->topology->distances) < 0 ? refuse_for_memory(selection) : 0;
+}
+
 int zok__cores_select_from(const struct zok__topology *topology, const struct zok__allowance *allowance, const char *list,
 			   struct zok__core_set *out, char *error, size_t error_size)
 {
 	struct selection selection = {.topology = topology, .allowed = allowance->cpus, .error = error, .error_size = error_size};
+	struct zok__distances distances;
 	int rc;
 
 	selection.place = calloc(topology->place_count, sizeof *selection.place);
-	if (selection.place == NULL) {
-		snprintf(error, error_size, "cores: out of memory");
-		return -ENOMEM;
-	}
+	if (selection.place == NULL)
+		return refuse_for_memory(&selection);
 	if (list == NULL)
 		list = "";
 	selection.list = (struct item){list, strlen(list)};
 	restrict_to_known(&selection);
 	rc = resolve(&selection);
+	if (rc == 0)
+		rc = copy_distances(&selection, &distances);
 	if (rc < 0) {
 		free(selection.place);
 		return rc;
@@ -337,6 +349,7 @@ int zok__cores_select_from(const struct zok__topology *topology, const struct zo
 	*out = (struct zok__core_set){
 		.place = selection.place,
 		.count = selection.count,
+		.distances = distances,
 		.source = topology->source,
 		.quota_cpu_milli = allowance->quota_cpu_milli,
 	};
@@ -370,6 +383,7 @@ int zok__cores_select(const char *list, struct zok__core_set *out, char *error, 
 
 void zok__core_set_release(struct zok__core_set *set)
 {
+	zok__distances_finish(&set->distances);
 	free(set->place);
 	*set = (struct zok__core_set){.place = NULL};
 }

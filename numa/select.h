@@ -20,8 +20,9 @@
 struct zok__core_set {
 	struct zok__place *place; /* owned: zok__core_set_release() */
 	size_t count;
-	const char *source;	  /* of the topology: "hwloc" or "affinity"; static */
-	uint64_t quota_cpu_milli; /* see struct zok__allowance: fewer than 1000 a core means that the cores will be throttled */
+	struct zok__distances distances; /* of the machine's nodes; owned */
+	const char *source;		 /* of the topology: "hwloc" or "affinity"; static */
+	uint64_t quota_cpu_milli;	 /* see struct zok__allowance: fewer than 1000 a core means that the cores will be throttled */
 };
 
 /* An error line always fits, the offending item cut to this length. */

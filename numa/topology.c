@@ -12,12 +12,13 @@ static int load(const struct zok__topology_source *source, struct zok__topology 
 	if (topology == NULL)
 		return -ENOMEM;
 	topology->source = source->name;
+	topology->kind_count = 1;
 	rc = source->load(topology);
 	if (rc < 0) {
 		zok__topology_destroy(topology);
 		return rc;
 	}
-	assert(topology->place_count > 0);
+	assert(topology->place_count > 0 && topology->kind_count > 0);
 	*out = topology;
 	return 0;
 }
@@ -43,6 +44,7 @@ void zok__topology_destroy(struct zok__topology *topology)
 {
 	if (topology == NULL)
 		return;
+	zok__distances_finish(&topology->distances);
 	free(topology->place);
 	free(topology);
 }
@@ -55,4 +57,15 @@ static int compare_to_cpu(const void *cpu, const void *place)
 const struct zok__place *zok__topology_find(const struct zok__topology *topology, int cpu)
 {
 	return bsearch(&cpu, topology->place, topology->place_count, sizeof *topology->place, compare_to_cpu);
+}
+
+void zok__topology_number_siblings(struct zok__topology *topology)
+{
+	for (size_t i = 0; i < topology->place_count; i++) {
+		struct zok__place *place = &topology->place[i];
+
+		place->smt = 0;
+		for (size_t before = 0; place->cpu != place->physical && before < i; before++)
+			place->smt += topology->place[before].physical == place->physical;
+	}
 }

@@ -12,7 +12,7 @@
 #ifndef ZOK_NUMA_TOPOLOGY_H
 #define ZOK_NUMA_TOPOLOGY_H
 
-#include "numa/bitset.h"
+#include "numa/distance.h"
 
 /* Where a core can run. */
 struct zok__place {
@@ -20,6 +20,9 @@ struct zok__place {
 	int node;
 	int package;
 	int physical; /* names its physical core: the lowest CPU of it, so that every source gives the same number */
+	int cache;    /* names its last-level cache in the same way; `physical` where no cache is known that more than that core shares */
+	int smt;      /* which of its physical core's CPUs it is, from 0 for the lowest */
+	int kind;     /* of hybrid machines: 0 for the cores that use least energy, higher for faster ones; else 0 */
 };
 
 struct zok__topology {
@@ -28,6 +31,8 @@ struct zok__topology {
 	size_t place_count;
 	struct zok__bitset present; /* CPUs that exist; those without a place are offline */
 	struct zok__bitset nodes;   /* nodes that exist, also such as have no CPU */
+	struct zok__distances distances;
+	int kind_count; /* how many kinds of cores there are: at least 1 */
 };
 
 /*
@@ -52,6 +57,9 @@ ZOK_NODISCARD int zok__topology_create_from(const struct zok__topology_source *c
 ZOK_NODISCARD int zok__topology_create(struct zok__topology **out);
 
 void zok__topology_destroy(struct zok__topology *topology);
+
+/* Numbers the SMT siblings of each physical core; for sources, once the table is filled and sorted. */
+void zok__topology_number_siblings(struct zok__topology *topology);
 
 /* The place of a CPU, or NULL if there is none or it is offline. Belongs to the topology. */
 const struct zok__place *zok__topology_find(const struct zok__topology *topology, int cpu);

@@ -15,6 +15,41 @@ static int index_of(hwloc_obj_t object)
 	return (int)(object->os_index != HWLOC_UNKNOWN_INDEX ? object->os_index : object->logical_index);
 }
 
+/* Caches of data are the ancestors of a CPU; the highest is the last level. */
+static int last_cache_of(hwloc_obj_t pu)
+{
+	hwloc_obj_t last = NULL;
+
+	for (hwloc_obj_t at = pu->parent; at != NULL; at = at->parent)
+		if (hwloc_obj_type_is_dcache(at->type))
+			last = at;
+	return last != NULL ? hwloc_bitmap_first(last->cpuset) : -1;
+}
+
+/*
+ * The node that stands nearest above a CPU. One without CPUs of its own (slow or fast memory) hangs higher up or behind the other, and counts
+ * the CPU as its own too: so the first bit of the CPU's node set will not do.
+ */
+static int node_of(hwloc_obj_t pu)
+{
+	for (hwloc_obj_t at = pu; at != NULL; at = at->parent) {
+		hwloc_obj_t memory = at->memory_first_child;
+
+		while (memory != NULL && memory->type != HWLOC_OBJ_NUMANODE)
+			memory = memory->memory_first_child;
+		if (memory != NULL)
+			return (int)memory->os_index;
+	}
+	return 0;
+}
+
+static int kind_of(hwloc_topology_t machine, hwloc_obj_t pu)
+{
+	int kind = hwloc_cpukinds_get_by_cpuset(machine, pu->cpuset, 0);
+
+	return kind < 0 ? 0 : kind;
+}
+
 static void describe(hwloc_topology_t machine, hwloc_obj_t pu, struct zok__place *place)
 {
 	hwloc_obj_t core = hwloc_get_ancestor_obj_by_type(machine, HWLOC_OBJ_CORE, pu);
@@ -22,9 +57,10 @@ static void describe(hwloc_topology_t machine, hwloc_obj_t pu, struct zok__place
 	place->cpu = (int)pu->os_index;
 	place->package = index_of(hwloc_get_ancestor_obj_by_type(machine, HWLOC_OBJ_PACKAGE, pu));
 	place->physical = core != NULL ? hwloc_bitmap_first(core->cpuset) : place->cpu;
-	place->node = hwloc_bitmap_first(pu->nodeset);
-	if (place->node < 0)
-		place->node = 0;
+	place->cache = last_cache_of(pu);
+	if (place->cache < 0)
+		place->cache = place->physical;
+	place->node = node_of(pu);
 }
 
 static int compare_cpus(const void *a, const void *b)
@@ -46,7 +82,46 @@ static int fill_places(hwloc_topology_t machine, struct zok__topology *topology)
 	for (int i = 0; i < count; i++)
 		describe(machine, hwloc_get_obj_by_type(machine, HWLOC_OBJ_PU, (unsigned)i), &topology->place[i]);
 	qsort(topology->place, topology->place_count, sizeof *topology->place, compare_cpus);
+	zok__topology_number_siblings(topology);
 	return topology->place[count - 1].cpu < ZOK__BITSET_MAX ? 0 : -ERANGE;
+}
+
+/* hwloc orders kinds by their efficiency, ascending, when it knows it; otherwise they are only different, and we do not tell them apart. */
+static void fill_kinds(hwloc_topology_t machine, struct zok__topology *topology)
+{
+	int count = hwloc_cpukinds_get_nr(machine, 0), efficiency = -1;
+
+	if (count <= 1 || hwloc_cpukinds_get_info(machine, 0, NULL, &efficiency, NULL, NULL, 0) < 0 || efficiency < 0)
+		return;
+	topology->kind_count = count;
+	for (size_t i = 0; i < topology->place_count; i++) {
+		hwloc_obj_t pu = hwloc_get_pu_obj_by_os_index(machine, (unsigned)topology->place[i].cpu);
+
+		topology->place[i].kind = kind_of(machine, pu);
+	}
+}
+
+static void copy_distances(const struct hwloc_distances_s *from, struct zok__distances *to)
+{
+	for (unsigned row = 0; row < from->nbobjs; row++)
+		for (unsigned column = 0; column < from->nbobjs; column++)
+			zok__distances_set(to, (int)from->objs[row]->os_index, (int)from->objs[column]->os_index,
+					   from->values[row * from->nbobjs + column]);
+}
+
+static int fill_distances(hwloc_topology_t machine, struct zok__topology *topology)
+{
+	struct hwloc_distances_s *matrix;
+	unsigned count = 1;
+	int rc = zok__distances_init(&topology->distances, &topology->nodes);
+
+	if (rc < 0 ||
+	    hwloc_distances_get_by_type(machine, HWLOC_OBJ_NUMANODE, &count, &matrix, HWLOC_DISTANCES_KIND_MEANS_LATENCY, 0) < 0 ||
+	    count == 0)
+		return rc;
+	copy_distances(matrix, &topology->distances);
+	hwloc_distances_release(machine, matrix);
+	return 0;
 }
 
 static void copy_bitmap(hwloc_const_bitmap_t from, struct zok__bitset *to)
@@ -82,7 +157,9 @@ static int read_machine(hwloc_topology_t machine, struct zok__topology *topology
 		return rc;
 	copy_bitmap(hwloc_topology_get_complete_cpuset(machine), &topology->present);
 	copy_bitmap(hwloc_topology_get_topology_nodeset(machine), &topology->nodes);
-	return check_against_affinity(machine, topology);
+	fill_kinds(machine, topology);
+	rc = fill_distances(machine, topology);
+	return rc < 0 ? rc : check_against_affinity(machine, topology);
 }
 
 static bool is_made_up(void)

@@ -59,6 +59,8 @@ static void check_table(const struct zok__topology *topology)
 		assert_true(zok__bitset_has(&topology->present, place->cpu));
 		assert_true(zok__bitset_has(&topology->nodes, place->node));
 		assert_true(place->physical <= place->cpu && place->package >= 0);
+		assert_true(place->cache <= place->physical && (place->smt == 0) == (place->physical == place->cpu));
+		assert_true(place->kind >= 0 && place->kind < topology->kind_count);
 		assert_ptr_equal(zok__topology_find(topology, place->cpu), place);
 	}
 	assert_null(zok__topology_find(topology, -1));

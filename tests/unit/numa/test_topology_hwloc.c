@@ -8,27 +8,7 @@
 #include <cmocka.h>
 
 #include "numa/select.h"
-
-/* As hwloc numbers them by itself: siblings are 2n and 2n + 1. */
-#define TWO_BY_64	   "package:2 [numanode] core:64 pu:2"
-/* As Linux mostly numbers them: siblings are n and n + 128. */
-#define TWO_BY_64_AS_LINUX "package:2 [numanode] core:64 pu:2(indexes=2*128:1*2)"
-#define EIGHT_NODES	   "package:2 numanode:4 core:8 pu:1"
-
-static struct zok__topology *machine_of(const char *description)
-{
-	struct zok__topology *machine;
-
-	setenv("HWLOC_SYNTHETIC", description, 1);
-	assert_int_equal(zok__topology_create(&machine), 0);
-	unsetenv("HWLOC_SYNTHETIC");
-	if (strcmp(machine->source, "hwloc") != 0) {
-		print_message("built without hwloc: skipped\n");
-		zok__topology_destroy(machine);
-		skip();
-	}
-	return machine;
-}
+#include "tests/unit/numa/machines.h"
 
 static int select_on(const struct zok__topology *machine, const char *list, struct zok__core_set *set, char *error)
 {
@@ -110,6 +90,54 @@ static void tells_nodes_from_packages(void **state)
 	zok__topology_destroy(machine);
 }
 
+static void names_caches_and_counts_siblings(void **state)
+{
+	struct zok__topology *machine = machine_of(TWO_BY_64_L3);
+	const struct zok__place *sibling = zok__topology_find(machine, 137);
+
+	assert_int_equal(sibling->physical, 9);
+	assert_int_equal(sibling->cache, 8);
+	assert_int_equal(sibling->smt, 1);
+	assert_int_equal(zok__topology_find(machine, 9)->smt, 0);
+	assert_int_equal(machine->kind_count, 1);
+	zok__topology_destroy(machine);
+	machine = machine_of(TWO_BY_64);
+	assert_int_equal(zok__topology_find(machine, 3)->cache, 2);
+	zok__topology_destroy(machine);
+}
+
+static void tells_kinds_of_cores_apart(void **state)
+{
+	struct zok__topology *machine = machine_of(HYBRID_XML);
+
+	assert_int_equal(machine->kind_count, 2);
+	for (size_t i = 0; i < machine->place_count; i++)
+		assert_int_equal(machine->place[i].kind, machine->place[i].cpu < 16);
+	zok__topology_destroy(machine);
+}
+
+static void reads_distances(void **state)
+{
+	struct zok__topology *machine = machine_of(EIGHT_NODES_XML);
+
+	assert_int_equal(zok__distance(&machine->distances, 0, 1), 12);
+	assert_int_equal(zok__distance(&machine->distances, 0, 4), 28);
+	assert_int_equal(zok__distance(&machine->distances, 7, 7), 10);
+	zok__topology_destroy(machine);
+}
+
+/* Slow memory beside all: it counts every CPU as its own, and is nobody's node. */
+static void is_not_misled_by_a_node_without_cpus(void **state)
+{
+	struct zok__topology *machine = machine_of("[numanode] package:2 [numanode(memory=0)] core:2 pu:1");
+
+	assert_int_equal(machine->place_count, 4);
+	assert_true(machine->place[0].node == machine->place[1].node && machine->place[2].node == machine->place[3].node);
+	assert_true(machine->place[0].node != machine->place[2].node);
+	assert_true(zok__bitset_has(&machine->nodes, 0) && zok__bitset_has(&machine->nodes, 1) && zok__bitset_has(&machine->nodes, 2));
+	zok__topology_destroy(machine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -117,6 +145,10 @@ int main(void)
 		cmocka_unit_test(numbers_siblings_as_the_machine_does),
 		cmocka_unit_test(selects_a_node),
 		cmocka_unit_test(tells_nodes_from_packages),
+		cmocka_unit_test(names_caches_and_counts_siblings),
+		cmocka_unit_test(tells_kinds_of_cores_apart),
+		cmocka_unit_test(reads_distances),
+		cmocka_unit_test(is_not_misled_by_a_node_without_cpus),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
