@@ -55,6 +55,7 @@ int zok__core_create(struct zok_core **out, const struct zok__core_options *opti
 		return -ENOMEM;
 	memset(core, 0, sizeof *core);
 	core->options = *options;
+	core->counters = options->counters ? options->counters : &core->own_counters;
 	init_pace(core);
 	for (int c = 0; c < ZOK__CLASS_COUNT; c++)
 		zok__runq_init(&core->runq[c]);
@@ -94,7 +95,7 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 		.sqpoll_cpu = core->options.sqpoll_cpu,
 		.sqpoll_idle_ms = core->options.sqpoll_idle_ms,
 		.bufs = &core->bufs,
-		.counters = &core->counters,
+		.counters = core->counters,
 	};
 	int rc = core->options.engine->create(&core->engine, &options, reason, reason_size);
 

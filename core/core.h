@@ -42,6 +42,7 @@ struct zok__core_options {
 	uint32_t sq_entries, cq_entries;
 	int sqpoll_cpu; /* -1: unpinned */
 	uint32_t sqpoll_idle_ms;
+	struct zok__counters *counters; /* zeroed, for as long as the core lives; NULL: the core's own */
 };
 
 /* Task states. A wake moves SUSPENDED to RUNNABLE and RUNNING to NOTIFIED; it leaves the others alone. */
@@ -95,7 +96,8 @@ struct zok_core {
 	struct zok_task *current;
 	int32_t slice_left; /* tasks that may still run in this slice; see ZOK__SLICE_PREEMPTED */
 	uint32_t slice_class;
-	int *errno_address; /* of this thread: a fiber never keeps that address over a suspension */
+	int *errno_address;		/* of this thread: a fiber never keeps that address over a suspension */
+	struct zok__counters *counters; /* others read them: they stand where the options said, or in own_counters */
 	struct zok__runq runq[ZOK__CLASS_COUNT];
 	struct zok__fiber_state loop_state;
 	struct zok__engine *engine;
@@ -122,7 +124,7 @@ struct zok_core {
 	struct zok__core_options options;
 
 	/* shared, each on lines of its own */
-	_Alignas(ZOK_FALSE_SHARING) struct zok__counters counters;
+	_Alignas(ZOK_FALSE_SHARING) struct zok__counters own_counters;
 	_Alignas(ZOK_FALSE_SHARING) struct zok__mail mail; /* mailbox.h: mailboxes, inbox, is_parked */
 };
 

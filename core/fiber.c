@@ -58,7 +58,7 @@ enum { STACK_SAMPLE = 256 };
 
 static void note_stack_used(struct zok_core *core, ssize_t used)
 {
-	uint64_t *most = &core->counters.stats.stack_used_max;
+	uint64_t *most = &core->counters->stats.stack_used_max;
 
 	if (used > 0 && (uint64_t)used > *most)
 		zok__count(most, (uint64_t)used - *most);
@@ -104,7 +104,7 @@ void zok_yield(void)
 	struct zok_task *task = core->current;
 
 	assert(task->flags & ZOK__TASK_IS_FIBER);
-	zok__count(&core->counters.stats.yields, 1);
+	zok__count(&core->counters->stats.yields, 1);
 	task->state = ZOK__TASK_RUNNABLE;
 	zok__runq_push(&core->runq[task->task_class], task);
 	switch_from(core, zok__fiber_of(task));
@@ -201,7 +201,7 @@ int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const st
 	}
 	fiber->task.flags = ZOK__TASK_IS_FIBER;
 	fiber->task.finish = NULL;
-	zok__count(&core->counters.stats.fibers_spawned, 1);
+	zok__count(&core->counters->stats.fibers_spawned, 1);
 	return 0;
 }
 

@@ -101,7 +101,7 @@ static void idle(struct zok_core *core)
 	core->now_ns = zok__clock_now_ns(&core->clock);
 	if (core->options.mode == ZOK__MODE_ADAPTIVE)
 		learn_spin(core, core->now_ns - began_ns);
-	zok__count(&core->counters.stats.time_idle_ns, core->now_ns - began_ns);
+	zok__count(&core->counters->stats.time_idle_ns, core->now_ns - began_ns);
 }
 
 /* What waits in an outbox is somebody's answer: it leaves first. */
@@ -113,7 +113,7 @@ static bool is_over(const struct zok_core *core)
 
 void zok__loop_run(struct zok_core *core)
 {
-	struct zok_core_stats *stats = &core->counters.stats;
+	struct zok_core_stats *stats = &core->counters->stats;
 	uint64_t began_ns = zok__clock_now_ns(&core->clock), point_ns = began_ns;
 	bool is_runnable;
 

@@ -62,7 +62,7 @@ void zok__mail_send(struct zok_core *from, struct zok_core *to, struct zok__mess
 {
 	unsigned index = to->options.index;
 
-	zok__count(&from->counters.stats.messages_sent, 1);
+	zok__count(&from->counters->stats.messages_sent, 1);
 	/* What waits already goes first: messages between two cores keep their order. */
 	if (from->mail.outboxes[index].first || !push(from, to, message))
 		wait_for_room(from, index, message);
@@ -124,7 +124,7 @@ bool zok__mail_take(struct zok_core *core)
 		for (unsigned i = 0; i < core->mail.core_count; i++)
 			push_waiting(core, i);
 	if (count > 0)
-		zok__count(&core->counters.stats.messages_received, count);
+		zok__count(&core->counters->stats.messages_received, count);
 	return count > 0;
 }
 

@@ -14,7 +14,7 @@ void zok__op_start(struct zok_op *op)
 	struct zok_core *core = zok__core();
 
 	op->future.state = ZOK_FUTURE_PENDING;
-	zok__count(&core->counters.stats.ops[op->kind], 1);
+	zok__count(&core->counters->stats.ops[op->kind], 1);
 	core->engine->ops->submit(core->engine, op);
 }
 
@@ -22,7 +22,7 @@ void zok__op_cancel(struct zok_op *op)
 {
 	struct zok_core *core = zok__core();
 
-	zok__count(&core->counters.stats.cancels, 1);
+	zok__count(&core->counters->stats.cancels, 1);
 	core->engine->ops->cancel(core->engine, op);
 }
 

@@ -69,7 +69,7 @@ static void come_back(struct zok_core *core, struct zok__message *message)
 {
 	struct zok__remote *remote = ZOK_CONTAINER_OF(message, struct zok__remote, go);
 
-	zok__count(&core->counters.stats.wakes_remote, 1);
+	zok__count(&core->counters->stats.wakes_remote, 1);
 	remote->has_result = true;
 	complete_if_whole(remote);
 }

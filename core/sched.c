@@ -114,10 +114,10 @@ static void run_slice(struct zok_core *core, enum zok_class task_class)
 	pace->used_ns += ran_ns * pace->weight;
 	learn_quantum(pace, ran_ns, ran_count, core->options.budget_ns);
 	level(core, task_class);
-	zok__count(&core->counters.stats.tasks_polled, ran_count);
-	zok__set(&core->counters.stats.fibers_alive, core->fibers.used_count);
+	zok__count(&core->counters->stats.tasks_polled, ran_count);
+	zok__set(&core->counters->stats.fibers_alive, core->fibers.used_count);
 	if (ZOK_UNLIKELY(ran_ns > 2 * core->options.budget_ns))
-		zok__count(&core->counters.stats.budget_overruns, 1);
+		zok__count(&core->counters->stats.budget_overruns, 1);
 }
 
 bool zok__sched_run(struct zok_core *core)

@@ -22,7 +22,7 @@ void zok__task_wake(struct zok_waker *waker)
 	struct zok_core *core = task->core;
 
 	if (task->state == ZOK__TASK_SUSPENDED) {
-		zok__count(&core->counters.stats.wakes, 1);
+		zok__count(&core->counters->stats.wakes, 1);
 		make_runnable(core, task);
 	} else if (task->state == ZOK__TASK_RUNNING) {
 		task->state = ZOK__TASK_NOTIFIED;
@@ -63,7 +63,7 @@ int zok__task_begin(struct zok_core *core, struct zok_scope *scope, struct zok_t
 	task->flags = 0;
 	zok_list_push_back(&scope->children, &task->sibling);
 	scope->live_count++;
-	zok__count(&core->counters.stats.tasks_spawned, 1);
+	zok__count(&core->counters->stats.tasks_spawned, 1);
 	make_runnable(core, task);
 	return 0;
 }
@@ -95,7 +95,7 @@ void zok__task_end(struct zok_core *core, struct zok_task *task, int result)
 	assert(task->scope == scope); /* a task closes what it opened */
 	task->state = ZOK__TASK_ENDED;
 	zok_list_remove(&task->sibling);
-	zok__count(&core->counters.stats.tasks_finished, 1);
+	zok__count(&core->counters->stats.tasks_finished, 1);
 	if (ZOK_UNLIKELY(result < 0))
 		carry_error(scope, result);
 	if (task->finish)
@@ -119,7 +119,7 @@ void zok_async_yield(struct zok_async *async)
 {
 	/* The scheduler queues a task again that was notified while it ran. */
 	async->task->state = ZOK__TASK_NOTIFIED;
-	zok__count(&async->task->core->counters.stats.yields, 1);
+	zok__count(&async->task->core->counters->stats.yields, 1);
 }
 
 void zok_async_lost(const struct zok_async *async)

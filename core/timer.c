@@ -78,7 +78,7 @@ void zok__timers_expire(struct zok_core *core)
 		count++;
 	}
 	if (count)
-		zok__count(&core->counters.stats.timers_expired, count);
+		zok__count(&core->counters->stats.timers_expired, count);
 }
 
 uint64_t zok_now_ns(void)

@@ -98,7 +98,7 @@ static void submit(struct zok_connect *connect)
 static void count_shortage(int error)
 {
 	if (error == -EMFILE || error == -ENFILE)
-		zok__count(&zok__core()->counters.stats.fd_shortages, 1);
+		zok__count(&zok__core()->counters->stats.fd_shortages, 1);
 }
 
 static void open_and_submit(struct zok_connect *connect)

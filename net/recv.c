@@ -169,7 +169,7 @@ static void multishot_deliver(struct zok_op *op, const struct zok_completion *co
 	struct zok_socket *socket = ZOK_CONTAINER_OF(op, struct zok_socket, recv_op);
 
 	if (ZOK_LIKELY(completion->buf != NULL)) {
-		zok__count(&socket->net->core->counters.stats.bytes_received, completion->buf->len);
+		zok__count(&socket->net->core->counters->stats.bytes_received, completion->buf->len);
 		if (ZOK_UNLIKELY(socket->closer != NULL))
 			zok__recv_give_back(socket->net, completion->buf);
 		else
@@ -196,7 +196,7 @@ static void direct_deliver(struct zok_op *op, const struct zok_completion *compl
 	socket->reader = NULL;
 	socket->recv_state = ZOK__RECV_IDLE;
 	if (result > 0)
-		zok__count(&socket->net->core->counters.stats.bytes_received, (uint64_t)result);
+		zok__count(&socket->net->core->counters->stats.bytes_received, (uint64_t)result);
 	else if (result != -ECANCELED)
 		end_stream(socket, result);
 	if (result == -ECANCELED && socket->closer)

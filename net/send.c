@@ -41,7 +41,7 @@ static void send_deliver(struct zok_op *op, const struct zok_completion *complet
 
 	if (completion->result > 0) {
 		send->sent += (size_t)completion->result;
-		zok__count(&socket->net->core->counters.stats.bytes_sent, (uint64_t)completion->result);
+		zok__count(&socket->net->core->counters->stats.bytes_sent, (uint64_t)completion->result);
 	}
 	if (ZOK_UNLIKELY(goes_on(send, completion->result))) {
 		send_rest(send);

@@ -75,7 +75,7 @@ void zok__socket_init(struct zok_socket *socket, struct zok__net *net, int fd)
 	socket->fd = fd;
 	socket->net = net;
 	zok_list_push_back(&net->open, &socket->open);
-	zok__count(&net->core->counters.stats.sockets_opened, 1);
+	zok__count(&net->core->counters->stats.sockets_opened, 1);
 }
 
 int zok__socket_create(struct zok_socket **out, int fd)
@@ -95,7 +95,7 @@ void zok__socket_destroy(struct zok_socket *socket)
 	struct zok__net *net = socket->net;
 
 	zok_list_remove(&socket->open);
-	zok__count(&net->core->counters.stats.sockets_closed, 1);
+	zok__count(&net->core->counters->stats.sockets_closed, 1);
 	if (socket->is_door)
 		zok__listen_release(socket);
 	else

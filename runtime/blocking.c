@@ -98,7 +98,7 @@ static void job_came_back(struct zok_core *core, struct zok__message *message)
 {
 	struct job *job = ZOK_CONTAINER_OF(message, struct job, message);
 
-	zok__count(&core->counters.stats.wakes_remote, 1);
+	zok__count(&core->counters->stats.wakes_remote, 1);
 	zok_future_complete(&job->future, job->result);
 }
 

@@ -365,7 +365,7 @@ int zok_stats(unsigned index, struct zok_core_stats *stats)
 		return -EINVAL;
 	if (index >= runtime->core_count)
 		return -ENOENT;
-	from = (const uint64_t *)(const void *)&runtime->cores[index]->counters.stats;
+	from = (const uint64_t *)(const void *)&runtime->cores[index]->counters->stats;
 	for (size_t i = 0; i < sizeof *stats / sizeof *to; i++)
 		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
 	/* One may be newer than the other. */

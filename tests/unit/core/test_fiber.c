@@ -283,7 +283,7 @@ static int uses_stack(void *arg)
 
 static int measures_stacks(void *arg)
 {
-	struct zok_core_stats *stats = &zok__core()->counters.stats;
+	struct zok_core_stats *stats = &zok__core()->counters->stats;
 	ssize_t used = 0;
 	struct zok_scope *scope = zok_scope_open(NULL);
 

@@ -117,8 +117,8 @@ static void test_a_full_mailbox_keeps_the_order(void **state)
 	assert_null(cores[0]->mail.outboxes[1].first);
 	assert_null(cores[0]->mail.outboxes[1].last);
 	assert_false(readings[1].is_out_of_order);
-	assert_int_equal(cores[0]->counters.stats.messages_sent, COUNT);
-	assert_int_equal(cores[1]->counters.stats.messages_received, COUNT);
+	assert_int_equal(cores[0]->counters->stats.messages_sent, COUNT);
+	assert_int_equal(cores[1]->counters->stats.messages_received, COUNT);
 	free(letters);
 }
 

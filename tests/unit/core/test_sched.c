@@ -288,7 +288,7 @@ static void test_a_task_is_due_when_its_slice_is_used_up(void **state)
 
 static int counts_overruns(void *arg)
 {
-	uint64_t *overruns = &zok__core()->counters.stats.budget_overruns, before;
+	uint64_t *overruns = &zok__core()->counters->stats.budget_overruns, before;
 
 	take_time_over();
 	zok_yield();
@@ -309,7 +309,7 @@ static void test_overruns_are_counted(void **state)
 static int counts_gauge(void *arg)
 {
 	struct zok_scope *scope = zok_scope_open(NULL);
-	uint64_t *alive = &zok__core()->counters.stats.fibers_alive;
+	uint64_t *alive = &zok__core()->counters->stats.fibers_alive;
 
 	zok_spawn(scope, notes_twice, MARK('x'), NULL);
 	zok_spawn(scope, notes_twice, MARK('x'), NULL);

@@ -56,7 +56,7 @@ static int simple_run(struct zok_task *task)
 
 static int ends(void *arg)
 {
-	struct zok_core_stats *stats = &zok__core()->counters.stats;
+	struct zok_core_stats *stats = &zok__core()->counters->stats;
 	struct zok_scope *scope = zok_scope_open(NULL);
 	struct simple tasks[] = {{.result = 7}, {.result = -EIO}, {.result = -EPIPE}};
 	uint64_t finished = stats->tasks_finished;
@@ -208,7 +208,7 @@ static int is_woken(void *arg)
 {
 	struct zok_scope *scope = zok_scope_open(NULL);
 	struct waiter waiter = {.result = 1};
-	uint64_t *count = &zok__core()->counters.stats.wakes, before;
+	uint64_t *count = &zok__core()->counters->stats.wakes, before;
 
 	close_gate();
 	zok_task_spawn(scope, &waiter.task, waiter_run, NULL);

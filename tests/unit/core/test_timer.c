@@ -126,7 +126,7 @@ static int sleeps_side_by_side(void)
 	struct sleeper sleepers[] = {{3 * ZOK_MS, 'e', 0}, {ZOK_MS, 'b', 0}, {ZOK_S, 'f', 0},
 				     {ZOK_MS, 'c', 0},	   {0, 'a', 0},	     {2 * ZOK_MS, 'd', 0}};
 	struct zok_scope *scope = zok_scope_open(NULL);
-	uint64_t *expired = &zok__core()->counters.stats.timers_expired, before = *expired, began_ns = zok_now_ns();
+	uint64_t *expired = &zok__core()->counters->stats.timers_expired, before = *expired, began_ns = zok_now_ns();
 
 	order_count = 0;
 	for (size_t i = 0; i < 6; i++)

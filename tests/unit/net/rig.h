@@ -71,7 +71,7 @@ static inline void rig_run_with(const struct zok__engine_ops *engine, uint32_t b
 	zok__loop_run(core);
 	zok__core_close(core);
 	assert_int_equal(core->bufs.out_count, 0);
-	assert_int_equal(core->counters.stats.sockets_opened, core->counters.stats.sockets_closed);
+	assert_int_equal(core->counters->stats.sockets_opened, core->counters->stats.sockets_closed);
 	zok__core_destroy(core);
 }
 
