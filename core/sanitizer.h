@@ -15,6 +15,8 @@
  * void zok__sanitizer_fiber_init(self, base, size)        before the first switch to a fiber on the stack [base, base + size)
  * void zok__sanitizer_fiber_finish(self)                  after its last
  *
+ * ZOK__SANITIZER_KEEPS_SIGNALS                             not 0: a signal that comes while a fiber runs waits until that fiber runs again
+ *
  * Of stacks, called by core/stack.c only:
  *
  * void zok__sanitizer_stack_acquired(base, size)          its memory may be used, or unmapped

@@ -6,6 +6,8 @@
 #include <sanitizer/asan_interface.h>
 #include <sanitizer/common_interface_defs.h>
 
+enum { ZOK__SANITIZER_KEEPS_SIGNALS = 0 };
+
 struct zok__sanitizer_fiber {
 	void *fake_stack; /* while suspended */
 	const void *base;

@@ -2,6 +2,8 @@
 #ifndef ZOK_CORE_SANITIZER_NONE_H
 #define ZOK_CORE_SANITIZER_NONE_H
 
+enum { ZOK__SANITIZER_KEEPS_SIGNALS = 0 };
+
 /* Takes no room in a fiber. */
 __extension__ struct zok__sanitizer_fiber {
 };

@@ -7,6 +7,9 @@
 
 #include <sanitizer/tsan_interface.h>
 
+/* A signal that finds its thread outside of a blocking call waits with the TSan fiber of that moment, and the others know nothing of it. */
+enum { ZOK__SANITIZER_KEEPS_SIGNALS = 1 };
+
 struct zok__sanitizer_fiber {
 	void *fiber;
 };

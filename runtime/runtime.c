@@ -261,7 +261,7 @@ static void start_helpers(struct zok_runtime *runtime)
 		zok__log(ZOK_LOG_WARN, "no thread for the tick (%s): zok_yield_if_due() reads the clock each time", strerror(-rc));
 	zok__blocking_start(runtime->config.blocking_threads_max, BLOCKING_IDLE_NS, &runtime->affinity);
 	if (!runtime->config.keeps_signals)
-		zok__signals_take(runtime);
+		zok__signals_take(rc == 0);
 }
 
 static void stop_helpers(struct zok_runtime *runtime)

@@ -68,8 +68,8 @@ int zok__conductor_spawn(struct zok_runtime *runtime);
 
 /* ---- signals.c ---- */
 
-/* From here on SIGINT and SIGTERM cancel `runtime`. */
-void zok__signals_take(struct zok_runtime *runtime);
+/* From here on SIGINT and SIGTERM cancel the runtime that runs. Before the cores' threads start. */
+void zok__signals_take(bool has_tick);
 void zok__signals_give_back(void);
 
 /* ---- report.c ---- */

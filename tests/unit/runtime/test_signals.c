@@ -3,10 +3,12 @@
 #include "zokio/runtime.h"
 #include "zokio/timer.h"
 
+#include <errno.h>
 #include <setjmp.h>
 #include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -25,6 +27,33 @@ static int sleeps(void *arg)
 {
 	tell_ready();
 	return zok_sleep(1000 * ZOK_S) == -ECANCELED ? 7 : 8;
+}
+
+/* Not through kill(): ThreadSanitizer would deliver the signal within that call. */
+static bool signal_poll(struct zok_future *future)
+{
+	if (future->state == ZOK_FUTURE_PREPARED) {
+		future->state = ZOK_FUTURE_PENDING;
+		if (syscall(SYS_kill, getpid(), SIGTERM) < 0)
+			_exit(97);
+	}
+	return false;
+}
+
+static void signal_cancel(struct zok_future *future)
+{
+	zok_future_complete(future, -ECANCELED);
+}
+
+/* Nothing happens between the signal and the fiber's suspension. */
+static int signals_and_waits(void *arg)
+{
+	static const struct zok_future_ops ops = {.poll = signal_poll, .cancel = signal_cancel};
+	struct zok_future future;
+
+	tell_ready();
+	zok_future_prepare(&future, &ops);
+	return zok_await(&future) == -ECANCELED ? 7 : 8;
 }
 
 /* A cancel does not end it: it waits in a shielded scope. The second line is for the second signal. */
@@ -100,6 +129,17 @@ static void test_a_signal_cancels_the_root_scope(void **state)
 	check_cancel_by(SIGINT);
 }
 
+static void test_a_signal_that_comes_while_a_fiber_suspends_is_not_lost(void **state)
+{
+	pid_t pid = start(signals_and_waits, 0, false);
+	int status;
+
+	await_ready();
+	status = await_end(pid);
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 7);
+}
+
 static void test_a_second_signal_ends_the_process(void **state)
 {
 	pid_t pid = start(is_stubborn, 0, false);
@@ -171,6 +211,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_signal_cancels_the_root_scope),
+		cmocka_unit_test(test_a_signal_that_comes_while_a_fiber_suspends_is_not_lost),
 		cmocka_unit_test(test_a_second_signal_ends_the_process),
 		cmocka_unit_test(test_the_grace_period_ends),
 		cmocka_unit_test(test_the_first_signal_after_a_cancel_is_the_first),
