@@ -182,6 +182,23 @@ void zok__scope_init_roots(struct zok_core *core);
 void zok__scope_cancel(struct zok_scope *scope, int code);
 void zok__scope_deadline_passed(struct zok_scope *scope);
 
+/* Which run of which task: what a task does between two awaits. No two are equal. */
+struct zok__run {
+	const struct zok_task *task; /* NULL: the core runs none */
+	uint64_t slice;
+	int32_t left;
+};
+
+/* By the core's own thread, also from a signal handler: what it reads is stored before each run begins, and costs no store of its own. */
+static inline struct zok__run zok__core_run(const struct zok_core *core)
+{
+	return (struct zok__run){
+		.task = *(struct zok_task *const volatile *)&core->current,
+		.slice = *(const volatile uint64_t *)&core->counters->stats.tasks_polled,
+		.left = *(const volatile int32_t *)&core->slice_left,
+	};
+}
+
 /* ---- timer.c ---- */
 
 /* Expires what is due at core->now_ns. */

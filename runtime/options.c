@@ -42,6 +42,32 @@ static int read_mode(const char *text, enum zok__mode *mode, char *error, size_t
 	return -EINVAL;
 }
 
+static int read_trigger(const char *text, enum zok__stall_trigger *trigger, char *error, size_t error_size)
+{
+	static const char *const words[] = {
+		[ZOK__STALL_OFF] = "off", [ZOK__STALL_AUTO] = "auto", [ZOK__STALL_PERF] = "perf", [ZOK__STALL_TIMER] = "timer"};
+
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strcmp(text ? text : "auto", words[i]) == 0) {
+			*trigger = (enum zok__stall_trigger)i;
+			return 0;
+		}
+	}
+	snprintf(error, error_size, "stall_detector: %.40s: it takes auto, perf, timer or off", text);
+	return -EINVAL;
+}
+
+static int read_stall(struct zok__stall_options *stall, const struct zok_options *options, char *error, size_t error_size)
+{
+	stall->signal_number = options->stall_signal;
+	if (options->stall_signal != 0 && (options->stall_signal < SIGRTMIN || options->stall_signal > SIGRTMAX)) {
+		snprintf(error, error_size, "stall_signal: %d: it takes a real-time signal, %d to %d, or 0", options->stall_signal,
+			 SIGRTMIN, SIGRTMAX);
+		return -EINVAL;
+	}
+	return read_trigger(options->stall_detector, &stall->trigger, error, error_size);
+}
+
 static bool is_power_of_two(uint64_t value)
 {
 	return value != 0 && (value & (value - 1)) == 0;
@@ -78,6 +104,7 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 		{"sq_entries", options->sq_entries, 0, 0, QUEUE_ENTRIES_MAX},
 		{"cq_entries", options->cq_entries, 0, 0, 2 * QUEUE_ENTRIES_MAX},
 		{"blocking_threads_max", options->blocking_threads_max, BLOCKING_THREADS_DEFAULT, 1, BLOCKING_THREADS_MAX},
+		{"stall_ns", options->stall_ns, 25 * ZOK_MS, ZOK_MS, 3600 * ZOK_S},
 	};
 	enum { COUNT = sizeof numbers / sizeof *numbers };
 	uint64_t v[COUNT];
@@ -103,6 +130,7 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 	config->core.sq_entries = (uint32_t)v[8];
 	config->core.cq_entries = (uint32_t)v[9];
 	config->blocking_threads_max = (unsigned)v[10];
+	config->stall.threshold_ns = v[11];
 	return 0;
 }
 
@@ -126,6 +154,8 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 	rc = read_numbers(&config, options, error, error_size);
 	if (rc == 0)
 		rc = read_mode(options->mode, &config.core.mode, error, error_size);
+	if (rc == 0)
+		rc = read_stall(&config.stall, options, error, error_size);
 	if (rc == 0)
 		rc = zok__engines_choose(options->engine, &config.engine, &config.fallback, error, error_size);
 	if (rc == 0)

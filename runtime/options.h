@@ -4,6 +4,7 @@
 
 #include "core/core.h"
 #include "numa/select.h"
+#include "runtime/stall.h"
 #include "zokio/runtime.h"
 
 struct zok__config {
@@ -12,6 +13,7 @@ struct zok__config {
 	const struct zok__engine_ops *fallback; /* NULL: the engine was asked for by name */
 	struct zok__core_options core;		/* what all cores have in common */
 	uint64_t grace_ns;
+	struct zok__stall_options stall;
 	unsigned blocking_threads_max;
 	bool keeps_signals;
 	const struct zok_allocator *allocator;

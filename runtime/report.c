@@ -16,6 +16,8 @@ void zok__report_take(struct zok_runtime *runtime)
 {
 	struct zok__engine *engine = runtime->cores[0]->engine;
 	struct zok__engine_report report = {0};
+	char stalls[160];
+	bool is_watched = zok__stalls_describe(runtime->stalls, 0, stalls, sizeof stalls);
 	size_t used = 0;
 
 	engine->ops->report(engine, &report);
@@ -24,6 +26,7 @@ void zok__report_take(struct zok_runtime *runtime)
 	for (size_t i = 0; i < report.feature_count; i++)
 		used = append(runtime->report, sizeof runtime->report, used, report.features[i].name,
 			      report.features[i].is_active ? "on" : "off", report.features[i].reason);
+	append(runtime->report, sizeof runtime->report, used, "stall detector", is_watched ? "on" : "off", stalls);
 }
 
 int zok_engine_report(char *text, size_t size)

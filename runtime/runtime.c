@@ -115,12 +115,15 @@ static void *run_core(void *arg)
 
 	open_core(seat);
 	note_failure(runtime, seat->result);
+	if (seat->result == 0)
+		zok__stalls_watch(runtime->stalls, core);
 	zok__gate_pass(&runtime->gate);
 	if (is_first && !has_failed(runtime))
 		begin_main(runtime);
 	zok__gate_pass(&runtime->gate);
 	if (!has_failed(runtime))
 		zok__loop_run(core);
+	zok__stalls_unwatch(runtime->stalls, core);
 	if (is_first)
 		quiesce(runtime);
 	zok__gate_pass(&runtime->gate);
@@ -252,6 +255,14 @@ static void join_threads(struct zok_runtime *runtime)
 	}
 }
 
+static void start_stalls(struct zok_runtime *runtime)
+{
+	int rc = zok__stalls_start(&runtime->stalls, runtime->core_count, &runtime->config.stall);
+
+	if (rc < 0)
+		zok__log(ZOK_LOG_WARN, "stall detector: going on without: %s", strerror(-rc));
+}
+
 /* What runs beside the cores. Started before any thread is pinned, so that none of it inherits a core's CPU. */
 static void start_helpers(struct zok_runtime *runtime)
 {
@@ -259,6 +270,7 @@ static void start_helpers(struct zok_runtime *runtime)
 
 	if (rc < 0)
 		zok__log(ZOK_LOG_WARN, "no thread for the tick (%s): zok_yield_if_due() reads the clock each time", strerror(-rc));
+	start_stalls(runtime);
 	zok__blocking_start(runtime->config.blocking_threads_max, BLOCKING_IDLE_NS, &runtime->affinity);
 	if (!runtime->config.keeps_signals)
 		zok__signals_take(rc == 0);
@@ -268,6 +280,8 @@ static void stop_helpers(struct zok_runtime *runtime)
 {
 	if (!runtime->config.keeps_signals)
 		zok__signals_give_back();
+	zok__stalls_stop(runtime->stalls);
+	runtime->stalls = NULL;
 	zok__tick_stop();
 }
 

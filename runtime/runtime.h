@@ -12,6 +12,7 @@
 #include "core/core.h"
 #include "runtime/gate.h"
 #include "runtime/options.h"
+#include "runtime/stall.h"
 #include "zokio/runtime.h"
 
 #include <pthread.h>
@@ -45,6 +46,7 @@ struct zok_runtime {
 	bool is_canceled, is_signaled;		   /* atomic: it was */
 	unsigned posting_count;			   /* atomic: who is just about it */
 	int signal_number;			   /* atomic: of the first signal */
+	struct zok__stalls *stalls;		   /* NULL: there is no detector */
 	char report[ZOK__REPORT_SIZE];
 };
 

@@ -36,6 +36,15 @@ struct zok_options {
 	unsigned blocking_threads_max;	       /* 0: 64 */
 	bool keep_signals;		       /* SIGINT and SIGTERM are left to the program */
 	const struct zok_allocator *allocator; /* NULL: malloc */
+
+	/*
+	 * The stall detector: a task that keeps its core for stall_ns of CPU time without an await is named in the log, with where it is. A core
+	 * that waits, polls, or is preempted does not stall. At most five reports a minute and core; zok_core_stats counts all. What watches is
+	 * a perf event of each core's thread ("perf", shows the kernel's part too) or a timer on its CPU time ("timer"), which sends a signal.
+	 */
+	uint64_t stall_ns;	    /* 0: 25 ms; at least 1 ms */
+	const char *stall_detector; /* NULL or "auto": perf, and timer where perf is not allowed; "off" */
+	int stall_signal; /* a real-time signal; the program leaves it alone while the runtime runs. 0: the highest below SIGRTMAX without a handler */
 };
 
 /*

@@ -8,7 +8,7 @@ FOLDERS = ("numa/", "core/", "uring/", "poll/", "net/", "fs/", "sim/", "dpdk/", 
 
 # What may be called where: paths, or folders with their slash. Nothing at all where the list is empty.
 OWNERS = {
-    ("clock_gettime",): ["core/clock.c", "core/cycles_generic.h", "core/tick.c", "runtime/blocking.c"],
+    ("clock_gettime",): ["core/clock.c", "core/cycles_generic.h", "core/tick.c", "runtime/blocking.c", "runtime/stall.c"],
     ("gettimeofday", "time", "timespec_get"): [],
     ("sleep", "usleep", "nanosleep", "clock_nanosleep", "sched_yield", "pthread_yield"): [],
     ("getrandom", "getentropy", "rand", "rand_r", "random", "drand48"): [],
