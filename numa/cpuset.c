@@ -4,6 +4,7 @@
 #include <inttypes.h>
 #include <sched.h>
 #include <stdio.h>
+#include <string.h>
 
 #include "numa/cgroup.h"
 #include "numa/file.h"
@@ -102,17 +103,43 @@ static int read_quota(const char *root, uint64_t *milli)
 	return 0;
 }
 
+static void subtract(struct zok__bitset *set, const struct zok__bitset *what)
+{
+	for (int cpu = -1; (cpu = zok__bitset_next(what, cpu)) >= 0;)
+		zok__bitset_remove(set, cpu);
+}
+
+/*
+ * The kernel takes isolated CPUs (isolcpus=) out of everybody's affinity mask at boot, so that only who asks for one gets there. They are ours to ask
+ * for when the mask is just that: all that the cpuset grants, less the isolated ones. A mask that is narrower was set by somebody who meant it.
+ */
+static void add_isolated(const char *root, const struct zok__bitset *granted, struct zok__bitset *cpus)
+{
+	struct zok__bitset isolated, online, usual;
+
+	if (zok__file_read_set(&isolated, root, "/sys/devices/system/cpu/isolated") < 0 || zok__bitset_is_empty(&isolated) ||
+	    zok__file_read_set(&online, root, "/sys/devices/system/cpu/online") < 0)
+		return;
+	zok__bitset_intersect(&online, granted);
+	usual = online;
+	subtract(&usual, &isolated);
+	if (memcmp(&usual, cpus, sizeof usual) == 0)
+		*cpus = online;
+}
+
 int zok__allowance_read(const char *root, const struct zok__bitset *affinity, struct zok__allowance *out)
 {
 	struct zok__allowance allowance = {.cpus = *affinity};
 	struct zok__bitset granted;
 	int rc = read_cpuset(root, &granted);
 
-	if (rc == 0)
-		zok__bitset_intersect(&allowance.cpus, &granted);
+	if (rc < 0)
+		memset(&granted, 0xff, sizeof granted);
+	zok__bitset_intersect(&allowance.cpus, &granted);
 	/* No CPU in common: the two were read on different sides of a change. The mask is what threads really run on. */
 	if (zok__bitset_is_empty(&allowance.cpus))
 		allowance.cpus = *affinity;
+	add_isolated(root, &granted, &allowance.cpus);
 	if (rc != -ENOMEM)
 		rc = read_quota(root, &allowance.quota_cpu_milli);
 	if (rc == -ENOMEM)

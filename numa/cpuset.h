@@ -13,9 +13,10 @@ struct zok__allowance {
 ZOK_NODISCARD int zok__affinity_read(struct zok__bitset *out);
 
 /*
- * `affinity` less what the cgroup's cpuset does not grant, and the cgroup's quota of CPU time. `root` is "" but in tests, which put a tree of
- * their own there. A cgroup file that is missing or cannot be read limits nothing: the kernel applies the cpuset to the affinity
- * mask by itself, so this is a second look that catches a mask read before the cpuset shrank. -ENOMEM.
+ * `affinity` less what the cgroup's cpuset does not grant, with the isolated CPUs that only the boot took out of the mask, and the cgroup's quota of
+ * CPU time. `root` is "" but in tests, which put a tree of their own there. A cgroup file that is missing or cannot be read limits
+ * nothing: the kernel applies the cpuset to the affinity mask by itself, so this is a second look that catches a mask read before the
+ * cpuset shrank. -ENOMEM.
  */
 ZOK_NODISCARD int zok__allowance_read(const char *root, const struct zok__bitset *affinity, struct zok__allowance *out);
 

@@ -5,35 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define ACCEPTED "accepted are N, N-M, all, node:N, and ! before one of these to leave it out"
+#include "numa/select_item.h"
 
-/* An item as it stands in the list: not NUL-terminated. */
-struct item {
-	const char *text;
-	size_t length;
-};
-
-struct selection {
-	const struct zok__topology *topology;
-	struct item list;
-	struct zok__bitset allowed; /* and online */
-	struct zok__bitset chosen;  /* what `place` holds */
-	struct zok__bitset removed; /* by "!" */
-	struct zok__place *place;   /* in the order chosen */
-	size_t count;
-	bool has_positive;
-	char *error;
-	size_t error_size;
-};
-
-/* What an item names. */
-struct named {
-	struct zok__bitset cpus;
-	bool is_spread; /* one CPU of each physical core first */
-};
-
-/* The line is the option, the item (cut, and safe to print), the reason and, where they help, the cores that would do. */
-static int refuse(struct selection *selection, struct item item, bool show_allowed, const char *reason)
+int zok__item_refuse(struct zok__selection *selection, struct zok__item item, bool show_allowed, const char *reason)
 {
 	char shown[65], allowed[96];
 	size_t length = item.length < sizeof shown - 1 ? item.length : sizeof shown - 1;
@@ -47,7 +21,7 @@ static int refuse(struct selection *selection, struct item item, bool show_allow
 	return -EINVAL;
 }
 
-static struct item trim(struct item item)
+struct zok__item zok__item_trim(struct zok__item item)
 {
 	while (item.length > 0 && *item.text == ' ') {
 		item.text++;
@@ -58,27 +32,20 @@ static struct item trim(struct item item)
 	return item;
 }
 
-static bool is_word(struct item item, const char *word)
-{
-	return item.length == strlen(word) && memcmp(item.text, word, item.length) == 0;
-}
-
-/* Cuts `item` at the first `mark`; false when there is none, and all of it is before. */
-static bool split(struct item item, char mark, struct item *before, struct item *after)
+bool zok__item_split(struct zok__item item, char mark, struct zok__item *before, struct zok__item *after)
 {
 	const char *at = memchr(item.text, mark, item.length);
 
 	*before = item;
-	*after = (struct item){"", 0};
+	*after = (struct zok__item){"", 0};
 	if (at == NULL)
 		return false;
 	before->length = (size_t)(at - item.text);
-	*after = (struct item){at + 1, item.length - before->length - 1};
+	*after = (struct zok__item){at + 1, item.length - before->length - 1};
 	return true;
 }
 
-/* Digits only. A number beyond any machine stays one: it is then "not here", as any other. */
-static bool parse_number(struct item item, int *out)
+bool zok__item_number(struct zok__item item, int *out)
 {
 	int value = 0;
 
@@ -93,219 +60,229 @@ static bool parse_number(struct item item, int *out)
 	return true;
 }
 
-/* Why a CPU cannot be a core of ours, or NULL. */
-static const char *fault_of(const struct selection *selection, int cpu)
+/* ---- choosing ---- */
+
+static void tell_item(const struct zok__selection *selection, struct zok__item item, bool is_minus, const struct zok__named *named)
 {
-	if (!zok__bitset_has(&selection->topology->present, cpu))
-		return "no such core here";
-	if (zok__topology_find(selection->topology, cpu) == NULL)
-		return "offline";
-	if (!zok__bitset_has(&selection->allowed, cpu))
-		return "outside this process's cpuset or affinity";
-	return NULL;
+	if (selection->watch != NULL)
+		selection->watch->item(selection->watch->arg, item.text, item.length, is_minus, named->meaning);
 }
 
-/* To leave out what we may not use anyway is no fault; to name what the machine does not have is a slip in either case. */
-static bool is_fatal(const struct selection *selection, int cpu, bool is_minus)
+static void tell_cpu(const struct zok__selection *selection, const struct zok__place *place, enum zok__cores_verdict verdict)
 {
-	return is_minus ? !zok__bitset_has(&selection->topology->present, cpu) : fault_of(selection, cpu) != NULL;
+	if (selection->watch != NULL)
+		selection->watch->cpu(selection->watch->arg, place, verdict);
 }
 
-static int name_range(struct selection *selection, struct item item, int first, int last, bool is_minus, struct named *named)
+static bool has_core_chosen(const struct zok__selection *selection, const struct zok__place *place)
 {
-	for (int cpu = first; cpu <= last; cpu++) {
-		char reason[96];
-
-		if (!is_fatal(selection, cpu, is_minus)) {
-			zok__bitset_add(&named->cpus, cpu);
-			continue;
-		}
-		if (first == last)
-			return refuse(selection, item, true, fault_of(selection, cpu));
-		snprintf(reason, sizeof reason, "core %d: %s", cpu, fault_of(selection, cpu));
-		return refuse(selection, item, true, reason);
-	}
-	return 0;
+	for (size_t i = 0; i < selection->count; i++)
+		if (selection->place[i].physical == place->physical)
+			return true;
+	return false;
 }
 
-static int name_numbers(struct selection *selection, struct item item, bool is_minus, struct named *named)
+/* What would become of a CPU that is named, if it came to it. */
+static enum zok__cores_verdict judge(const struct zok__selection *selection, const struct zok__named *named, const struct zok__place *place)
 {
-	struct item low, high;
-	int first, last;
-
-	if (parse_number(item, &first))
-		return name_range(selection, item, first, first, is_minus, named);
-	if (!split(item, '-', &low, &high) || !parse_number(low, &first) || !parse_number(high, &last))
-		return refuse(selection, item, false, "not understood; " ACCEPTED);
-	if (last < first)
-		return refuse(selection, item, true, "a range counts upwards");
-	return name_range(selection, item, first, last, is_minus, named);
+	if (!zok__bitset_has(&selection->allowed, place->cpu))
+		return ZOK__CORES_OUTSIDE;
+	if (zok__bitset_has(&selection->removed, place->cpu))
+		return ZOK__CORES_REMOVED;
+	if (zok__bitset_has(&selection->chosen, place->cpu))
+		return ZOK__CORES_TAKEN;
+	if (named->is_per_core && has_core_chosen(selection, place))
+		return ZOK__CORES_SIBLING;
+	return ZOK__CORES_CHOSEN;
 }
 
-static bool add_cpus_of_node(const struct selection *selection, int node, struct named *named)
-{
-	const struct zok__topology *topology = selection->topology;
-	bool has_cpus = false;
-
-	for (size_t i = 0; i < topology->place_count; i++) {
-		const struct zok__place *place = &topology->place[i];
-
-		if (place->node != node)
-			continue;
-		has_cpus = true;
-		if (zok__bitset_has(&selection->allowed, place->cpu))
-			zok__bitset_add(&named->cpus, place->cpu);
-	}
-	return has_cpus;
-}
-
-static int name_node(struct selection *selection, struct item item, struct item argument, bool is_minus, struct named *named)
-{
-	char nodes[64], reason[128];
-	int node;
-
-	zok__bitset_format(&selection->topology->nodes, nodes, sizeof nodes);
-	named->is_spread = true;
-	if (!parse_number(argument, &node)) {
-		snprintf(reason, sizeof reason, "node: takes one number; nodes are %s", nodes);
-		return refuse(selection, item, false, reason);
-	}
-	if (!zok__bitset_has(&selection->topology->nodes, node)) {
-		snprintf(reason, sizeof reason, "no such node here; nodes are %s", nodes);
-		return refuse(selection, item, false, reason);
-	}
-	if (!add_cpus_of_node(selection, node, named) && !is_minus)
-		return refuse(selection, item, true, "that node has memory only, no cores");
-	if (zok__bitset_is_empty(&named->cpus) && !is_minus)
-		return refuse(selection, item, true, "no core of that node is in this process's cpuset and affinity");
-	return 0;
-}
-
-/* The words that take an argument. A new one is a row here and a function. */
-static const struct {
-	const char *word;
-	int (*name)(struct selection *selection, struct item item, struct item argument, bool is_minus, struct named *named);
-} words[] = {
-	{"node", name_node},
+/* A walk's view of the CPUs that are named: those of one rank, and of each physical core only the first that is free. */
+struct walk {
+	bool is_isolated;
+	struct zok__bitset cores_taken;
 };
 
-static int name_by_word(struct selection *selection, struct item item, struct item word, struct item argument, bool is_minus,
-			struct named *named)
+static void take(struct zok__selection *selection, struct zok__named *named, const struct zok__place *place)
 {
-	for (size_t i = 0; i < sizeof words / sizeof *words; i++)
-		if (is_word(word, words[i].word))
-			return words[i].name(selection, item, argument, is_minus, named);
-	return refuse(selection, item, false, "not understood; " ACCEPTED);
+	zok__bitset_add(&selection->chosen, place->cpu);
+	selection->place[selection->count++] = *place;
+	if (named->count > 0)
+		named->count--;
+	tell_cpu(selection, place, ZOK__CORES_CHOSEN);
 }
 
-static int name_item(struct selection *selection, struct item item, bool is_minus, struct named *named)
+static void choose_kind(struct zok__selection *selection, struct zok__named *named, struct walk *walk, int kind)
 {
-	struct item word, argument;
+	for (int cpu = -1; named->count != 0 && (cpu = zok__bitset_next(&named->cpus, cpu)) >= 0;) {
+		const struct zok__place *place = zok__topology_find(selection->topology, cpu);
 
-	if (is_word(item, "all")) {
-		*named = (struct named){.cpus = selection->allowed, .is_spread = true};
-		return 0;
+		if (place == NULL || place->kind != kind || zok__bitset_has(&selection->topology->isolated, cpu) != walk->is_isolated ||
+		    zok__bitset_has(&walk->cores_taken, place->physical) || judge(selection, named, place) != ZOK__CORES_CHOSEN)
+			continue;
+		zok__bitset_add(&walk->cores_taken, place->physical);
+		take(selection, named, place);
 	}
-	if (split(item, ':', &word, &argument))
-		return name_by_word(selection, item, word, argument, is_minus, named);
-	return name_numbers(selection, item, is_minus, named);
 }
 
-/* One walk over the CPUs named that are not chosen yet: all of them, or the first of each physical core. True when it chose any. */
-static bool choose_once(struct selection *selection, const struct named *named)
+static void walk_once(struct zok__selection *selection, struct zok__named *named, struct walk *walk)
 {
-	struct zok__bitset taken = {{0}};
-	size_t before = selection->count;
+	for (int kind = selection->topology->kind_count - 1; kind >= 0; kind--)
+		choose_kind(selection, named, walk, kind);
+}
 
+/* The first walk keeps to cores that are wholly free. The next ones give each core once, and so the SMT siblings in turn; the last finds nothing. */
+static void choose_spread(struct zok__selection *selection, struct zok__named *named, bool is_isolated)
+{
+	struct walk walk = {.is_isolated = is_isolated};
+	size_t before;
+
+	for (size_t i = 0; i < selection->count; i++)
+		zok__bitset_add(&walk.cores_taken, selection->place[i].physical);
+	walk_once(selection, named, &walk);
+	do {
+		before = selection->count;
+		walk = (struct walk){.is_isolated = is_isolated};
+		walk_once(selection, named, &walk);
+	} while (selection->count > before);
+}
+
+static void choose_in_order(struct zok__selection *selection, struct zok__named *named)
+{
 	for (int cpu = -1; (cpu = zok__bitset_next(&named->cpus, cpu)) >= 0;) {
 		const struct zok__place *place = zok__topology_find(selection->topology, cpu);
 
-		if (zok__bitset_has(&selection->chosen, cpu) || (named->is_spread && zok__bitset_has(&taken, place->physical)))
-			continue;
-		zok__bitset_add(&taken, place->physical);
-		zok__bitset_add(&selection->chosen, cpu);
-		selection->place[selection->count++] = *place;
+		if (place != NULL && judge(selection, named, place) == ZOK__CORES_CHOSEN)
+			take(selection, named, place);
 	}
-	return selection->count > before;
 }
 
-/* As many walks as a physical core has CPUs, and one that finds nothing. */
-static void choose(struct selection *selection, const struct named *named)
+/* Those of the item that were not chosen now. What was chosen by it stands behind `first` in the table. */
+static void tell_others(const struct zok__selection *selection, const struct zok__named *named, size_t first)
 {
-	while (choose_once(selection, named))
-		;
+	struct zok__bitset others = named->cpus;
+
+	if (selection->watch == NULL)
+		return;
+	for (size_t i = first; i < selection->count; i++)
+		zok__bitset_remove(&others, selection->place[i].cpu);
+	for (int cpu = -1; (cpu = zok__bitset_next(&others, cpu)) >= 0;) {
+		const struct zok__place *place = zok__topology_find(selection->topology, cpu);
+		enum zok__cores_verdict verdict = judge(selection, named, place);
+
+		tell_cpu(selection, place, verdict == ZOK__CORES_CHOSEN ? ZOK__CORES_BEYOND : verdict);
+	}
 }
 
-static void remove_named(struct selection *selection, const struct named *named)
+static void choose(struct zok__selection *selection, struct zok__named *named)
 {
-	for (int cpu = -1; (cpu = zok__bitset_next(&named->cpus, cpu)) >= 0;)
-		zok__bitset_add(&selection->removed, cpu);
+	size_t first = selection->count;
+
+	if (named->is_spread) {
+		choose_spread(selection, named, true);
+		choose_spread(selection, named, false);
+	} else {
+		choose_in_order(selection, named);
+	}
+	tell_others(selection, named, first);
 }
 
-static int take_item(struct selection *selection, struct item item)
+static int refuse_short(struct zok__selection *selection, struct zok__item item, size_t found)
 {
-	struct named named = {.is_spread = false};
-	bool is_minus = item.length > 0 && *item.text == '!';
-	struct item what = is_minus ? trim((struct item){item.text + 1, item.length - 1}) : item;
-	int rc;
+	char reason[64];
 
-	if (what.length == 0)
-		return refuse(selection, selection->list, false, "an item is empty; " ACCEPTED);
-	rc = name_item(selection, what, is_minus, &named);
+	if (found == 0)
+		return zok__item_refuse(selection, item, true, "none of them is left to be had");
+	snprintf(reason, sizeof reason, "only %zu of them %s to be had", found, found == 1 ? "is" : "are");
+	return zok__item_refuse(selection, item, true, reason);
+}
+
+static bool has_allowed(const struct zok__selection *selection, const struct zok__named *named)
+{
+	struct zok__bitset cpus = named->cpus;
+
+	zok__bitset_intersect(&cpus, &selection->allowed);
+	return !zok__bitset_is_empty(&cpus);
+}
+
+static int take_positive(struct zok__selection *selection, struct zok__item item)
+{
+	size_t before = selection->count;
+	struct zok__named named;
+	int rc = zok__item_name(selection, item, false, &named);
+
 	if (rc < 0)
 		return rc;
-	if (is_minus) {
-		remove_named(selection, &named);
-	} else {
-		selection->has_positive = true;
-		choose(selection, &named);
+	selection->has_positive = true;
+	if (!has_allowed(selection, &named))
+		return zok__item_refuse(selection, item, true, "none of them is in this process's cpuset and affinity");
+	tell_item(selection, item, false, &named);
+	choose(selection, &named);
+	return named.count > 0 ? refuse_short(selection, item, selection->count - before) : 0;
+}
+
+/* With a COUNT: the lowest of ours, which is where the kernel and its interrupts like to be. */
+static int take_minus(struct zok__selection *selection, struct zok__item item)
+{
+	struct zok__named named;
+	int rc = zok__item_name(selection, item, true, &named);
+
+	if (rc < 0)
+		return rc;
+	tell_item(selection, item, true, &named);
+	for (int cpu = -1; named.count != 0 && (cpu = zok__bitset_next(&named.cpus, cpu)) >= 0;) {
+		if (named.count > 0 && !zok__bitset_has(&selection->allowed, cpu))
+			continue;
+		zok__bitset_add(&selection->removed, cpu);
+		named.count -= named.count > 0;
 	}
 	return 0;
 }
 
-static int take_list(struct selection *selection)
+static int take_item(struct zok__selection *selection, struct zok__item item, bool wants_minus)
 {
-	struct item rest = selection->list;
-	struct item item, after;
+	bool is_minus = item.length > 0 && *item.text == '!';
+	struct zok__item what = is_minus ? zok__item_trim((struct zok__item){item.text + 1, item.length - 1}) : item;
+
+	if (what.length == 0)
+		return zok__item_refuse(selection, selection->list, false, "an item is empty; " ZOK__CORES_ACCEPTED);
+	if (is_minus != wants_minus)
+		return 0;
+	return is_minus ? take_minus(selection, what) : take_positive(selection, what);
+}
+
+static int take_list(struct zok__selection *selection, bool wants_minus)
+{
+	struct zok__item rest = selection->list;
+	struct zok__item item, after;
 	bool is_more;
 	int rc = 0;
 
 	if (rest.length == 0)
 		return 0;
 	do {
-		is_more = split(rest, ',', &item, &after);
-		rc = take_item(selection, trim(item));
+		is_more = zok__item_split(rest, ',', &item, &after);
+		rc = take_item(selection, zok__item_trim(item), wants_minus);
 		rest = after;
 	} while (rc == 0 && is_more);
 	return rc;
 }
 
-static void drop_removed(struct selection *selection)
+/* What is left out is left out wherever it stands, and a COUNT counts what is left: so the "!" items come first. */
+static int resolve(struct zok__selection *selection)
 {
-	size_t kept = 0;
+	int rc = take_list(selection, true);
 
-	for (size_t i = 0; i < selection->count; i++)
-		if (!zok__bitset_has(&selection->removed, selection->place[i].cpu))
-			selection->place[kept++] = selection->place[i];
-	selection->count = kept;
-}
-
-static int resolve(struct selection *selection)
-{
-	int rc = take_list(selection);
-
-	if (rc < 0)
-		return rc;
-	if (!selection->has_positive)
-		choose(selection, &(struct named){.cpus = selection->allowed, .is_spread = true});
-	drop_removed(selection);
-	if (selection->count == 0)
-		return refuse(selection, selection->list, true, "leaves no core");
-	return 0;
+	if (rc == 0)
+		rc = take_list(selection, false);
+	if (rc == 0 && !selection->has_positive)
+		rc = take_positive(selection, (struct zok__item){"all", 3});
+	if (rc == 0 && selection->count == 0)
+		rc = zok__item_refuse(selection, selection->list, true, "leaves no core");
+	return rc;
 }
 
 /* An online CPU that is allowed may still be missing in a topology that was read before it came up: it is then not on offer. */
-static void restrict_to_known(struct selection *selection)
+static void restrict_to_known(struct zok__selection *selection)
 {
 	struct zok__bitset known = {{0}};
 
@@ -314,21 +291,22 @@ static void restrict_to_known(struct selection *selection)
 	zok__bitset_intersect(&selection->allowed, &known);
 }
 
-static int refuse_for_memory(struct selection *selection)
+static int refuse_for_memory(struct zok__selection *selection)
 {
 	snprintf(selection->error, selection->error_size, "cores: out of memory");
 	return -ENOMEM;
 }
 
-static int copy_distances(struct selection *selection, struct zok__distances *out)
+static int copy_distances(struct zok__selection *selection, struct zok__distances *out)
 {
 	return zok__distances_copy(out, &selection->topology->distances) < 0 ? refuse_for_memory(selection) : 0;
 }
 
-int zok__cores_select_from(const struct zok__topology *topology, const struct zok__allowance *allowance, const char *list,
-			   struct zok__core_set *out, char *error, size_t error_size)
+int zok__cores_explain(const struct zok__topology *topology, const struct zok__allowance *allowance, const char *list,
+		       struct zok__core_set *out, char *error, size_t error_size, const struct zok__cores_watch *watch)
 {
-	struct selection selection = {.topology = topology, .allowed = allowance->cpus, .error = error, .error_size = error_size};
+	struct zok__selection selection = {
+		.topology = topology, .allowed = allowance->cpus, .error = error, .error_size = error_size, .watch = watch};
 	struct zok__distances distances;
 	int rc;
 
@@ -337,7 +315,7 @@ int zok__cores_select_from(const struct zok__topology *topology, const struct zo
 		return refuse_for_memory(&selection);
 	if (list == NULL)
 		list = "";
-	selection.list = (struct item){list, strlen(list)};
+	selection.list = (struct zok__item){list, strlen(list)};
 	restrict_to_known(&selection);
 	rc = resolve(&selection);
 	if (rc == 0)
@@ -350,13 +328,20 @@ int zok__cores_select_from(const struct zok__topology *topology, const struct zo
 		.place = selection.place,
 		.count = selection.count,
 		.distances = distances,
+		.isolated = topology->isolated,
 		.source = topology->source,
 		.quota_cpu_milli = allowance->quota_cpu_milli,
 	};
 	return 0;
 }
 
-static int read_allowance(struct zok__allowance *out)
+int zok__cores_select_from(const struct zok__topology *topology, const struct zok__allowance *allowance, const char *list,
+			   struct zok__core_set *out, char *error, size_t error_size)
+{
+	return zok__cores_explain(topology, allowance, list, out, error, error_size, NULL);
+}
+
+int zok__allowance_read_own(struct zok__allowance *out)
 {
 	struct zok__bitset affinity;
 	int rc = zok__affinity_read(&affinity);
@@ -368,7 +353,7 @@ int zok__cores_select(const char *list, struct zok__core_set *out, char *error, 
 {
 	struct zok__topology *topology = NULL;
 	struct zok__allowance allowance;
-	int rc = read_allowance(&allowance);
+	int rc = zok__allowance_read_own(&allowance);
 
 	if (rc == 0)
 		rc = zok__topology_create(&topology);

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <stdlib.h>
 
+#include "numa/file.h"
+
 static int load(const struct zok__topology_source *source, struct zok__topology **out)
 {
 	struct zok__topology *topology = calloc(1, sizeof *topology);
@@ -44,6 +46,7 @@ void zok__topology_destroy(struct zok__topology *topology)
 {
 	if (topology == NULL)
 		return;
+	zok__devices_finish(&topology->devices);
 	zok__distances_finish(&topology->distances);
 	free(topology->place);
 	free(topology);
@@ -68,4 +71,18 @@ void zok__topology_number_siblings(struct zok__topology *topology)
 		for (size_t before = 0; place->cpu != place->physical && before < i; before++)
 			place->smt += topology->place[before].physical == place->physical;
 	}
+}
+
+/* A file that is missing, or says "(null)" where the kernel was built without the feature, is the empty set. */
+static void read_set(struct zok__bitset *out, const char *root, const char *name)
+{
+	if (zok__file_read_set(out, root, "/sys/devices/system/cpu/%s", name) < 0)
+		*out = (struct zok__bitset){{0}};
+}
+
+int zok__topology_read_system(struct zok__topology *topology, const char *root)
+{
+	read_set(&topology->isolated, root, "isolated");
+	read_set(&topology->nohz_full, root, "nohz_full");
+	return zok__devices_read(&topology->devices, root);
 }

@@ -12,6 +12,7 @@
 #ifndef ZOK_NUMA_TOPOLOGY_H
 #define ZOK_NUMA_TOPOLOGY_H
 
+#include "numa/device.h"
 #include "numa/distance.h"
 
 /* Where a core can run. */
@@ -33,6 +34,9 @@ struct zok__topology {
 	struct zok__bitset nodes;   /* nodes that exist, also such as have no CPU */
 	struct zok__distances distances;
 	int kind_count; /* how many kinds of cores there are: at least 1 */
+	struct zok__devices devices;
+	struct zok__bitset isolated;  /* kept free of other work by the kernel's isolcpus= */
+	struct zok__bitset nohz_full; /* without a timer tick while one thread runs */
 };
 
 /*
@@ -60,6 +64,9 @@ void zok__topology_destroy(struct zok__topology *topology);
 
 /* Numbers the SMT siblings of each physical core; for sources, once the table is filled and sorted. */
 void zok__topology_number_siblings(struct zok__topology *topology);
+
+/* Reads what is the same for every source of the machine that root/sys shows: devices, isolated CPUs. -ENOMEM. */
+ZOK_NODISCARD int zok__topology_read_system(struct zok__topology *topology, const char *root);
 
 /* The place of a CPU, or NULL if there is none or it is offline. Belongs to the topology. */
 const struct zok__place *zok__topology_find(const struct zok__topology *topology, int cpu);

@@ -178,7 +178,8 @@ int zok__topology_load_affinity(struct zok__topology *topology, const char *root
 	if (zok__file_read_set(&topology->present, root, CPU_DIR "/present") < 0)
 		topology->present = online;
 	load_nodes(topology, root);
-	return zok__distances_read(&topology->distances, root, &topology->nodes);
+	rc = zok__distances_read(&topology->distances, root, &topology->nodes);
+	return rc < 0 ? rc : zok__topology_read_system(topology, root);
 }
 
 static int load(struct zok__topology *topology)

@@ -1,5 +1,6 @@
 /* The topology as hwloc sees it. hwloc's own variables (HWLOC_SYNTHETIC, HWLOC_XMLFILE) work: so tests, and users, look at other machines. */
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <unistd.h>
 
@@ -131,6 +132,53 @@ static void copy_bitmap(hwloc_const_bitmap_t from, struct zok__bitset *to)
 		zok__bitset_add(to, number);
 }
 
+static hwloc_obj_t parent_of_type(hwloc_obj_t object, hwloc_obj_type_t type)
+{
+	while (object != NULL && object->type != type)
+		object = object->parent;
+	return object;
+}
+
+static void fill_device(hwloc_topology_t machine, hwloc_obj_t object, struct zok__device *device)
+{
+	hwloc_obj_t home = hwloc_get_non_io_ancestor_obj(machine, object), pci = parent_of_type(object, HWLOC_OBJ_PCI_DEVICE);
+
+	device->kind = object->attr->osdev.type == HWLOC_OBJ_OSDEV_NETWORK ? ZOK__DEVICE_NIC : ZOK__DEVICE_DISK;
+	snprintf(device->name, sizeof device->name, "%s", object->name);
+	if (pci != NULL)
+		snprintf(device->address, sizeof device->address, "%04x:%02x:%02x.%x", pci->attr->pcidev.domain, pci->attr->pcidev.bus,
+			 pci->attr->pcidev.dev, pci->attr->pcidev.func);
+	if (hwloc_bitmap_weight(home->nodeset) == 1)
+		device->node = hwloc_bitmap_first(home->nodeset);
+	if (device->node >= 0)
+		copy_bitmap(home->cpuset, &device->near);
+}
+
+/* Of a machine that is not this one: /sys is of no use. */
+static int fill_devices(hwloc_topology_t machine, struct zok__topology *topology)
+{
+	for (hwloc_obj_t at = NULL; (at = hwloc_get_next_osdev(machine, at)) != NULL;) {
+		struct zok__device *device;
+
+		if (at->name == NULL || (at->attr->osdev.type != HWLOC_OBJ_OSDEV_NETWORK && at->attr->osdev.type != HWLOC_OBJ_OSDEV_BLOCK))
+			continue;
+		device = zok__devices_add(&topology->devices);
+		if (device == NULL)
+			return -ENOMEM;
+		fill_device(machine, at, device);
+	}
+	return 0;
+}
+
+static int fill_system(hwloc_topology_t machine, struct zok__topology *topology)
+{
+	const char *root = getenv("HWLOC_FSROOT");
+
+	if (hwloc_topology_is_thissystem(machine) || root != NULL)
+		return zok__topology_read_system(topology, root != NULL ? root : "");
+	return fill_devices(machine, topology);
+}
+
 /* Where it is refused a part of /sys, hwloc counts CPUs and numbers them from 0. A CPU that is ours and that it has not seen gives that away. */
 static int check_against_affinity(hwloc_topology_t machine, const struct zok__topology *topology)
 {
@@ -145,10 +193,17 @@ static int check_against_affinity(hwloc_topology_t machine, const struct zok__to
 	return 0;
 }
 
+static bool is_made_up(void)
+{
+	return getenv("HWLOC_SYNTHETIC") != NULL || getenv("HWLOC_XMLFILE") != NULL || getenv("HWLOC_FSROOT") != NULL;
+}
+
 static int read_machine(hwloc_topology_t machine, struct zok__topology *topology)
 {
 	int rc;
 
+	if (is_made_up())
+		hwloc_topology_set_io_types_filter(machine, HWLOC_TYPE_FILTER_KEEP_IMPORTANT);
 	/* All of the machine, also what this process may not use: an error then tells "not there" from "not allowed". */
 	if (hwloc_topology_set_flags(machine, HWLOC_TOPOLOGY_FLAG_INCLUDE_DISALLOWED) < 0 || hwloc_topology_load(machine) < 0)
 		return errno > 0 ? -errno : -ENODATA;
@@ -159,12 +214,9 @@ static int read_machine(hwloc_topology_t machine, struct zok__topology *topology
 	copy_bitmap(hwloc_topology_get_topology_nodeset(machine), &topology->nodes);
 	fill_kinds(machine, topology);
 	rc = fill_distances(machine, topology);
+	if (rc == 0)
+		rc = fill_system(machine, topology);
 	return rc < 0 ? rc : check_against_affinity(machine, topology);
-}
-
-static bool is_made_up(void)
-{
-	return getenv("HWLOC_SYNTHETIC") != NULL || getenv("HWLOC_XMLFILE") != NULL || getenv("HWLOC_FSROOT") != NULL;
 }
 
 static int load(struct zok__topology *topology)

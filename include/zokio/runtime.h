@@ -18,7 +18,12 @@ struct zok_runtime;
 
 /* Zero everywhere is the good default. Text options are read during the call only. */
 struct zok_options {
-	const char *cores; /* which processors, one scheduler each: "0", "0,2-3", "node:0", "all". NULL: the first one allowed */
+	/*
+	 * Which processors, one scheduler each: "0", "0,2-3", "all", "node:0", "package:1", "cache:4" (that share CPU 4's last-level cache), "near:eth0" (a NIC, a
+	 * disk, a PCI address), "kind:performance", "isolated"; ":4" behind takes so many, "/core" one a physical core; "!0" leaves out. NULL: the first one
+	 * allowed. `zok topo --explain LIST` shows what a list gives and why; zok-topo(1) has the whole grammar.
+	 */
+	const char *cores;
 	const char
 		*engine;  /* "uring", "epoll"; NULL or "auto": $ZOK_ENGINE if set, else uring, and epoll where io_uring is not to be had */
 	const char *mode; /* how a core waits: "park" (default), "adaptive", "spin", "sqpoll" */

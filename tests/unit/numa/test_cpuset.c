@@ -18,6 +18,7 @@
 #define MOUNT_V2_DOCKER "31 23 0:28 /docker/f00 /sys/fs/cgroup ro - cgroup2 cgroup rw\n"
 #define GROUPS_V1(path) "4:cpu,cpuacct:" path "\n3:cpuset:" path "\n1:name=systemd:/\n0::/user.slice\n"
 #define V2		"/sys/fs/cgroup"
+#define CPU		"/sys/devices/system/cpu"
 #define V1_CPUSET	"/sys/fs/cgroup/cpuset"
 #define V1_CPU		"/sys/fs/cgroup/cpu,cpuacct"
 
@@ -98,6 +99,15 @@ static const struct row rows[] = {
 	 {{V2 "/a/cpuset.cpus.effective", "all of them\n"}, {V2 "/a/cpu.max", "much\n"}},
 	 "0-7",
 	 0},
+	{"isolated CPUs that the boot took out of the mask",
+	 "0::/a\n",
+	 MOUNT_V2,
+	 {{V2 "/a/cpuset.cpus.effective", "0-9,12\n"}, {CPU "/isolated", "8-11\n"}, {CPU "/online", "0-11\n"}},
+	 "0-9",
+	 0},
+	{"isolated CPUs, and no cpuset to be read", NULL, NULL, {{CPU "/isolated", "8\n"}, {CPU "/online", "0-8\n"}}, "0-8", 0},
+	{"isolated CPUs outside a mask that somebody made", NULL, NULL, {{CPU "/isolated", "9\n"}, {CPU "/online", "0-9\n"}}, "0-7", 0},
+	{"isolated CPUs within the mask", NULL, NULL, {{CPU "/isolated", "7\n"}, {CPU "/online", "0-8\n"}}, "0-7", 0},
 	{"nothing in common with the mask", "0::/\n", MOUNT_V2, {{V2 "/cpuset.cpus.effective", "8-9\n"}}, "0-7", 0},
 };
 

@@ -62,7 +62,7 @@ static void selects_a_node(void **state)
 
 	assert_int_equal(select_on(machine, "node:1,!128", &set, error), 0);
 	assert_int_equal(set.count, 127);
-	assert_int_equal(set.place[0].cpu, 130);
+	assert_int_equal(set.place[0].cpu, 129);
 	for (size_t i = 0; i < set.count; i++) {
 		assert_int_equal(set.place[i].node, 1);
 		assert_int_equal(set.place[i].package, 1);
