@@ -40,7 +40,8 @@ struct zok__core_options {
 	size_t stack_size;
 	uint32_t receive_buffers, receive_buffer_size;
 	uint32_t sq_entries, cq_entries;
-	int sqpoll_cpu; /* -1: unpinned */
+	bool contains_faults; /* the root scope does: fault.h */
+	int sqpoll_cpu;	      /* -1: unpinned */
 	uint32_t sqpoll_idle_ms;
 	struct zok__counters *counters; /* zeroed, for as long as the core lives; NULL: the core's own */
 };
@@ -64,6 +65,7 @@ enum zok__scope_flag {
 	ZOK__SCOPE_SHIELDED = 1 << 1,
 	ZOK__SCOPE_WAS_CUT = 1 << 2, /* a cancel ended an await under it */
 	ZOK__SCOPE_POOLED = 1 << 3,  /* zok_scope_open() allocated it */
+	ZOK__SCOPE_CONTAINS_FAULTS = 1 << 4,
 };
 
 /* A fiber: a task, where it goes on, and the stack that is reserved for it. */
@@ -73,7 +75,8 @@ struct zok__fiber {
 	struct zok__stack *stack;
 	int (*fn)(void *arg);
 	void *arg;
-	bool has_started; /* its stack has been touched; until then it may run on another fiber's */
+	struct zok__defer *defers; /* fault.h: what is called at its end; NULL: nothing */
+	bool has_started;	   /* its stack has been touched; until then it may run on another fiber's */
 };
 
 /* Learning how many tasks fit a slice, so that short tasks do not pay for a clock reading each. */
@@ -159,6 +162,9 @@ bool zok__sched_is_runnable(const struct zok_core *core);
 
 /* Suspends the running fiber; returns when it has been woken (at once if it was woken while it ran). */
 void zok__fiber_suspend(struct zok_core *core, struct zok__fiber *fiber);
+
+/* Ends the running fiber from any depth of its calls. */
+ZOK_NORETURN void zok__fiber_exit(struct zok__fiber *fiber, int result);
 
 /* A task's first and last step. */
 int zok__task_begin(struct zok_core *core, struct zok_scope *scope, struct zok_task *task, const struct zok_spawn_options *options);

@@ -6,6 +6,7 @@
  * switch at all, and the stack reserved at that fiber's spawn goes back untouched. So spawning thousands of short fibers touches one stack.
  */
 #include "core/core.h"
+#include "core/fault.h"
 
 #include <assert.h>
 #include <errno.h>
@@ -155,6 +156,8 @@ static void fiber_main(void *arg)
 	zok__fiber_arrive(&fiber->state);
 	for (;;) {
 		result = fiber->fn(fiber->arg);
+		if (ZOK_UNLIKELY(fiber->defers != NULL))
+			zok__defers_run(fiber);
 		core = zok__core();
 		state = fiber->state;
 		stack = end_fiber(core, fiber, result);
@@ -168,6 +171,16 @@ static void fiber_main(void *arg)
 		note_running(core, next);
 		fiber = next;
 	}
+}
+
+/* What lies on the stack below is given up with it, so nobody can begin on it before the loop has taken it. */
+void zok__fiber_exit(struct zok__fiber *fiber, int result)
+{
+	struct zok_core *core = zok__core();
+	struct zok__fiber_state state = fiber->state;
+	struct zok__stack *stack = end_fiber(core, fiber, result);
+
+	leave_stack(core, stack, &state);
 }
 
 int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const struct zok_spawn_options *options)
@@ -191,6 +204,7 @@ int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const st
 	}
 	fiber->fn = fn;
 	fiber->arg = arg;
+	fiber->defers = NULL;
 	fiber->has_started = false;
 	fiber->task.resume = fiber_resume;
 	rc = zok__task_begin(core, scope, &fiber->task, options);

@@ -16,13 +16,24 @@ static void send_home(struct zok_core *there, struct zok__remote *remote)
 	zok__mail_send(there, remote->home, &remote->go);
 }
 
+static void has_ended(struct zok__defer *defer)
+{
+	struct zok__remote *remote = ZOK_CONTAINER_OF(defer, struct zok__remote, ended);
+
+	send_home(zok__core(), remote);
+}
+
 /* The fiber. Its scope carries the caller's deadline, and is what a cancel cancels. */
 static int run_there(void *arg)
 {
 	struct zok__remote *remote = arg;
 	struct zok_core *core = zok__core();
-	struct zok_scope_options options = {.name = "remote", .deadline_ns = remote->deadline_ns};
+	struct zok_scope_options options = {
+		.name = "remote", .deadline_ns = remote->deadline_ns, .contains_faults = remote->contains_faults};
 
+	remote->ended.run = has_ended;
+	zok__defer_push(zok__fiber_of(core->current), &remote->ended);
+	remote->result = -ENOTRECOVERABLE; /* unless fn returns */
 	zok_scope_init(&remote->scope, core->current, &options);
 	remote->is_running = true;
 	if (remote->is_canceled)
@@ -31,8 +42,7 @@ static int run_there(void *arg)
 	/* A cancel reaches the children that fn left behind, too: the scope is open until they have ended. */
 	remote->result = zok_scope_close(&remote->scope, remote->result);
 	remote->is_running = false;
-	send_home(zok__core(), remote);
-	return 0;
+	return 0; /* then has_ended(), after what fn has deferred */
 }
 
 static void go_there(struct zok_core *core, struct zok__message *message)
@@ -51,6 +61,7 @@ static void cancel_there(struct zok_core *core, struct zok__message *message)
 	struct zok__remote *remote = ZOK_CONTAINER_OF(message, struct zok__remote, cancel);
 
 	remote->is_canceled = true;
+	/* After a failed check it may have been closed already; it is empty then, and this does nothing. */
 	if (remote->is_running)
 		zok_scope_cancel(&remote->scope);
 	message->run = cancel_came_back;
@@ -117,6 +128,7 @@ void zok__remote_prepare(struct zok__remote *remote, struct zok_core *there, int
 		.go.run = go_there,
 		.fn = fn,
 		.arg = arg,
+		.contains_faults = home->current && zok__faults_are_contained(home->current),
 		.deadline_ns = home->current ? home->current->scope->deadline_ns : ZOK_NEVER,
 	};
 	if (options)

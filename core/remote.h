@@ -8,6 +8,7 @@
 #ifndef CORE_REMOTE_H
 #define CORE_REMOTE_H
 
+#include "core/fault.h"
 #include "core/mailbox.h"
 #include "zokio/task.h"
 
@@ -26,7 +27,9 @@ struct zok__remote {
 	void *arg;
 	struct zok_spawn_options options;
 	uint64_t deadline_ns;
-	bool is_running; /* `scope` is open */
+	struct zok__defer ended; /* at the fiber's end, whatever ended it: the result goes home */
+	bool contains_faults;	 /* as where it was spawned */
+	bool is_running;	 /* `scope` is open */
 	bool is_canceled;
 };
 

@@ -23,7 +23,8 @@ static uint64_t own_deadline_ns(const struct zok_scope_options *options, uint64_
 
 static uint8_t flags_of(const struct zok_scope_options *options)
 {
-	return (uint8_t)((options->cancel_on_error ? ZOK__SCOPE_CANCEL_ON_ERROR : 0) | (options->is_shielded ? ZOK__SCOPE_SHIELDED : 0));
+	return (uint8_t)((options->cancel_on_error ? ZOK__SCOPE_CANCEL_ON_ERROR : 0) | (options->is_shielded ? ZOK__SCOPE_SHIELDED : 0) |
+			 (options->contains_faults ? ZOK__SCOPE_CONTAINS_FAULTS : 0));
 }
 
 /* The join is never polled into life: it is ready when the last child ends, or at once. */
@@ -64,7 +65,7 @@ static void scope_init(struct zok_scope *scope, struct zok_core *core, const str
 void zok__scope_init_roots(struct zok_core *core)
 {
 	scope_init(&core->service, core, &(struct zok_scope_options){.name = "service"});
-	scope_init(&core->root, core, &(struct zok_scope_options){.name = "root"});
+	scope_init(&core->root, core, &(struct zok_scope_options){.name = "root", .contains_faults = core->options.contains_faults});
 }
 
 /* Only a deadline of its own that comes before the parent's needs a timer: the parent's reaches everything under it. */

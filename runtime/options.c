@@ -166,6 +166,7 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 	config.core.core_count = (unsigned)config.cores.count;
 	config.keeps_signals = options->keep_signals;
 	config.allocator = options->allocator;
+	config.core.contains_faults = options->contains_faults;
 	*out = config;
 	return 0;
 }

@@ -28,6 +28,7 @@
 #define ZOK_NODISCARD			      __attribute__((warn_unused_result))
 #define ZOK_LIKELY(x)			      __builtin_expect(!!(x), 1)
 #define ZOK_UNLIKELY(x)			      __builtin_expect(!!(x), 0)
+#define ZOK_NORETURN			      __attribute__((noreturn))
 #define ZOK_PRINTF(format_index, first_index) __attribute__((format(printf, format_index, first_index)))
 #else
 #error "Zokio needs GCC or Clang: it uses their __atomic builtins"

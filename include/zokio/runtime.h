@@ -40,6 +40,7 @@ struct zok_options {
 	uint32_t cq_entries;
 	unsigned blocking_threads_max;	       /* 0: 64 */
 	bool keep_signals;		       /* SIGINT and SIGTERM are left to the program */
+	bool contains_faults;		       /* a failed ZOK_CHECK() of a fiber ends only that fiber, main's included: see fault.h */
 	const struct zok_allocator *allocator; /* NULL: malloc */
 
 	/*

@@ -56,7 +56,8 @@ struct zok_core_stats {
 
 	/* stalls: a task that did not await for stall_ns of CPU time */
 	uint64_t stalls;
-	uint64_t stall_ns_max; /* the longest, as last seen: it may have lasted half of stall_ns longer */
+	uint64_t stall_ns_max;	   /* the longest, as last seen: it may have lasted half of stall_ns longer */
+	uint64_t faults_contained; /* fibers that a failed check has ended */
 };
 
 #endif

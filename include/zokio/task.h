@@ -79,6 +79,7 @@ struct zok_scope_options {
 	uint64_t deadline_ns; /* the same as a point on zok_now_ns()'s clock; 0: none. The earlier of the two counts */
 	bool cancel_on_error; /* the first child to end with a negative result cancels its siblings and the host's awaits under the scope */
 	bool is_shielded;     /* the parent's cancel and deadline do not reach in: for what must be finished, bounded by its own deadline */
+	bool contains_faults; /* a failed ZOK_CHECK() of a fiber under it ends that fiber, not the process: see fault.h */
 };
 
 /* Fields are private; the size is public so that a frame can hold one. */

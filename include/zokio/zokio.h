@@ -5,6 +5,7 @@
 #include "zokio/async.h"
 #include "zokio/base.h"
 #include "zokio/deque.h"
+#include "zokio/fault.h"
 #include "zokio/future.h"
 #include "zokio/list.h"
 #include "zokio/log.h"

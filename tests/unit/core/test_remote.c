@@ -1,5 +1,6 @@
 /* Work on another core: results, errors, deadlines and cancels travel; mailboxes may be full both ways; everything ends. */
 #include "runtime/runtime.h"
+#include "zokio/fault.h"
 #include "zokio/log.h"
 #include "zokio/timer.h"
 
@@ -200,6 +201,54 @@ static void test_a_cancel_may_come_at_any_time(void **state)
 	assert_int_equal(zok_run(&all_cores, cancels_at_any_time, NULL), 0);
 }
 
+/* ---- A failed check over there ---- */
+
+static int deferred_count; /* of the core that runs fails_there(); read after it has come home */
+
+static void count_deferred(void *arg)
+{
+	zok_sleep(ZOK_US);
+	deferred_count++;
+}
+
+static int fails_there(void *arg)
+{
+	struct zok_scope *scope = zok_scope_open(NULL);
+
+	zok_defer(count_deferred, NULL);
+	zok_spawn(scope, fails, NULL, NULL);
+	zok_fail("over there");
+}
+
+/* What the scope here contains is contained there, and what was deferred there is done before anybody hears of it here. */
+static int contains_what_fails_there(void *arg)
+{
+	struct zok_scope *scope;
+
+	for (int i = 1; i <= 20; i++) {
+		scope = zok_scope_open(&(struct zok_scope_options){.contains_faults = true});
+		assert_int_equal(zok_call_on(other(), fails_there, NULL), -ENOTRECOVERABLE);
+		assert_int_equal(deferred_count, 2 * i - 1);
+		assert_int_equal(zok_spawn_on(other(), scope, fails_there, NULL, NULL), 0);
+		assert_int_equal(zok_scope_close(scope, 0), -ENOTRECOVERABLE);
+		assert_int_equal(deferred_count, 2 * i);
+	}
+	return 3;
+}
+
+static void test_a_failed_check_there_is_contained_here(void **state)
+{
+	assert_int_equal(zok_run(&all_cores, contains_what_fails_there, NULL), 3);
+}
+
+static void test_the_runtimes_option_contains_main(void **state)
+{
+	struct zok_options options = all_cores;
+
+	options.contains_faults = true;
+	assert_int_equal(zok_run(&options, fails_there, NULL), -ENOTRECOVERABLE);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -210,6 +259,8 @@ int main(void)
 		cmocka_unit_test(test_what_was_accepted_runs_also_under_a_cancelled_scope),
 		cmocka_unit_test(test_full_mailboxes_both_ways_lose_nothing),
 		cmocka_unit_test(test_a_cancel_may_come_at_any_time),
+		cmocka_unit_test(test_a_failed_check_there_is_contained_here),
+		cmocka_unit_test(test_the_runtimes_option_contains_main),
 	};
 
 	zok_log_level_set(ZOK_LOG_OFF);
