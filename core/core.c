@@ -57,8 +57,10 @@ int zok__core_create(struct zok_core **out, const struct zok__core_options *opti
 	core->options = *options;
 	core->counters = options->counters ? options->counters : &core->own_counters;
 	init_pace(core);
-	for (int c = 0; c < ZOK__CLASS_COUNT; c++)
+	for (int c = 0; c < ZOK__CLASS_COUNT; c++) {
 		zok__runq_init(&core->runq[c]);
+		zok__sampler_init(&core->samplers[c], options->index * ZOK__CLASS_COUNT + (uint32_t)c + 1);
+	}
 	zok__stack_cache_init(&core->stacks, NULL);
 	rc = init_pools(core);
 	if (rc == 0)

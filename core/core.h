@@ -20,6 +20,7 @@
 #include "core/counters.h"
 #include "core/engine.h"
 #include "core/fiber_switch.h"
+#include "core/latency.h"
 #include "core/mailbox.h"
 #include "core/runq.h"
 #include "core/stack.h"
@@ -58,6 +59,7 @@ enum zok__task_state {
 
 enum zok__task_flag {
 	ZOK__TASK_IS_FIBER = 1 << 0,
+	ZOK__TASK_IS_SAMPLED = 1 << 1, /* woken, and timed until it runs: latency.h. Only while it is runnable */
 };
 
 enum zok__scope_flag {
@@ -108,6 +110,7 @@ struct zok_core {
 	struct zok_pool scopes;
 	uint64_t tick_seen; /* tick.h: the tick at the slice's start */
 	uint64_t slice_end_ns;
+	struct zok__sampler samplers[ZOK__CLASS_COUNT];
 
 	/* the loop's */
 	struct zok__pace pace[ZOK__CLASS_COUNT];
@@ -159,6 +162,9 @@ void zok__loop_run(struct zok_core *core);
 bool zok__sched_run(struct zok_core *core);
 
 bool zok__sched_is_runnable(const struct zok_core *core);
+
+/* Writes how many tasks are runnable into the gauges. */
+void zok__sched_note_depths(struct zok_core *core);
 
 /* Suspends the running fiber; returns when it has been woken (at once if it was woken while it ran). */
 void zok__fiber_suspend(struct zok_core *core, struct zok__fiber *fiber);

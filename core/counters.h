@@ -6,8 +6,11 @@
 
 #include "zokio/stats.h"
 
+enum { ZOK__LATENCY_COUNT = 3 }; /* the classes latency, normal, bulk */
+
 struct zok__counters {
 	struct zok_core_stats stats;
+	struct zok_latency latency[ZOK__LATENCY_COUNT];
 };
 
 /* One writer, so load and store need no lock prefix; relaxed atomics, so that a reader on another core never sees half a value. */

@@ -28,12 +28,18 @@ static void prepare_start(struct zok__fiber *fiber)
 	fiber->has_started = true;
 }
 
+/* One that needs nothing of the loop on its way: no stackless task, and none that is timed (latency.h). */
+static inline bool is_plain_fiber(const struct zok_task *task)
+{
+	return (task->flags & (ZOK__TASK_IS_FIBER | ZOK__TASK_IS_SAMPLED)) == ZOK__TASK_IS_FIBER;
+}
+
 /* The next fiber of the running slice, taken from its queue; NULL when the loop has to decide. */
 static inline struct zok__fiber *next_of_slice(struct zok_core *core)
 {
 	struct zok__runq *queue = &core->runq[core->slice_class];
 
-	if (core->slice_left <= 0 || !queue->head || !(queue->head->flags & ZOK__TASK_IS_FIBER))
+	if (core->slice_left <= 0 || !queue->head || !is_plain_fiber(queue->head))
 		return NULL;
 	core->slice_left--;
 	return zok__fiber_of(zok__runq_take(queue));

@@ -96,9 +96,12 @@ static void idle(struct zok_core *core)
 {
 	uint64_t began_ns = core->now_ns, limit_ns = spin_limit_ns(core);
 
+	zok__sched_note_depths(core);
+	zok__set(&core->counters->stats.is_idle, 1);
 	if (limit_ns == 0 || !spin(core, limit_ns))
 		park(core);
 	core->now_ns = zok__clock_now_ns(&core->clock);
+	zok__set(&core->counters->stats.is_idle, 0);
 	if (core->options.mode == ZOK__MODE_ADAPTIVE)
 		learn_spin(core, core->now_ns - began_ns);
 	zok__count(&core->counters->stats.time_idle_ns, core->now_ns - began_ns);

@@ -114,12 +114,29 @@ static size_t take_inbox(struct zok_core *core)
 	return count;
 }
 
+static void note_depth(struct zok_core *core, size_t depth)
+{
+	struct zok_core_stats *stats = &core->counters->stats;
+
+	if (depth == stats->mail_depth)
+		return;
+	zok__set(&stats->mail_depth, depth);
+	if (depth > stats->mail_depth_max)
+		zok__set(&stats->mail_depth_max, depth);
+}
+
 bool zok__mail_take(struct zok_core *core)
 {
-	size_t count = take_inbox(core);
+	size_t count = take_inbox(core), left = 0;
 
-	for (unsigned i = 0; i < core->mail.core_count; i++)
-		count += take_from(core, &core->mail.boxes[i]);
+	for (unsigned i = 0; i < core->mail.core_count; i++) {
+		size_t taken = take_from(core, &core->mail.boxes[i]);
+
+		count += taken;
+		if (ZOK_UNLIKELY(taken == TAKE_BURST))
+			left += zok__mailbox_depth(&core->mail.boxes[i]);
+	}
+	note_depth(core, count + left);
 	if (ZOK_UNLIKELY(core->mail.waiting_count > 0))
 		for (unsigned i = 0; i < core->mail.core_count; i++)
 			push_waiting(core, i);

@@ -74,6 +74,26 @@ static inline bool zok__mailbox_is_empty(const struct zok__mailbox *box)
 	return !__atomic_load_n(zok__mailbox_slot(box, box->head), __ATOMIC_RELAXED);
 }
 
+/*
+ * Receiver: how many messages there are, as far as it can see. What is full lies together from head on, so that halving finds the end: the
+ * fewest looks at the sender's lines.
+ */
+static inline size_t zok__mailbox_depth(const struct zok__mailbox *box)
+{
+	size_t least = 0, most = ZOK__MAILBOX_CAPACITY;
+
+	while (least < most) {
+		size_t middle = (least + most) / 2;
+
+		/* Relaxed: nothing of the message is read. */
+		if (__atomic_load_n(zok__mailbox_slot(box, box->head + middle), __ATOMIC_RELAXED))
+			least = middle + 1;
+		else
+			most = middle;
+	}
+	return least;
+}
+
 /* Receiver: NULL when empty. */
 static inline struct zok__message *zok__mailbox_pop(struct zok__mailbox *box)
 {

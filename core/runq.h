@@ -7,12 +7,15 @@
 struct zok__runq {
 	struct zok_task *head;
 	struct zok_task **tail; /* where the next task's address goes: &head while empty. So the queue must not move */
+	/* for the gauge. Wrap around; what a slice took is added at its end: behind until then */
+	uint32_t pushed, taken;
 };
 
 static inline void zok__runq_init(struct zok__runq *queue)
 {
 	queue->head = NULL;
 	queue->tail = &queue->head;
+	queue->pushed = queue->taken = 0;
 }
 
 static inline void zok__runq_push(struct zok__runq *queue, struct zok_task *task)
@@ -20,6 +23,7 @@ static inline void zok__runq_push(struct zok__runq *queue, struct zok_task *task
 	task->run_next = NULL;
 	*queue->tail = task;
 	queue->tail = &task->run_next;
+	queue->pushed++;
 }
 
 /* The queue must not be empty. */

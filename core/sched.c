@@ -19,6 +19,20 @@ bool zok__sched_is_runnable(const struct zok_core *core)
 	return core->runq[ZOK_CLASS_LATENCY].head || core->runq[ZOK_CLASS_NORMAL].head || core->runq[ZOK_CLASS_BULK].head;
 }
 
+static uint32_t depth_of(const struct zok_core *core, enum zok_class task_class)
+{
+	return core->runq[task_class].pushed - core->runq[task_class].taken;
+}
+
+void zok__sched_note_depths(struct zok_core *core)
+{
+	struct zok_core_stats *stats = &core->counters->stats;
+
+	zok__set(&stats->runq_depth_latency, depth_of(core, ZOK_CLASS_LATENCY));
+	zok__set(&stats->runq_depth_normal, depth_of(core, ZOK_CLASS_NORMAL));
+	zok__set(&stats->runq_depth_bulk, depth_of(core, ZOK_CLASS_BULK));
+}
+
 /* The difference, because with large shares the sums wrap around within a year. */
 static bool was_charged_less(const struct zok_core *core, enum zok_class a, enum zok_class b)
 {
@@ -56,6 +70,8 @@ static void run_stackless(struct zok_core *core, struct zok_task *task)
 
 static void run_task(struct zok_core *core, struct zok_task *task)
 {
+	if (ZOK_UNLIKELY(task->flags & ZOK__TASK_IS_SAMPLED))
+		zok__latency_record(core, task);
 	if (task->flags & ZOK__TASK_IS_FIBER) {
 		core->current = task;
 		task->state = ZOK__TASK_RUNNING;
@@ -107,6 +123,7 @@ static void run_slice(struct zok_core *core, enum zok_class task_class)
 		run_task(core, zok__runq_take(queue));
 	}
 	ran_count = count_ran(core, quantum);
+	queue->taken += ran_count;
 	core->slice_class = ZOK_CLASS_INHERIT;
 	core->slice_left = 0;
 	core->now_ns = zok__clock_now_ns(&core->clock);
@@ -125,6 +142,7 @@ bool zok__sched_run(struct zok_core *core)
 	uint64_t until_ns = core->now_ns + core->options.budget_ns / 4;
 	enum zok_class task_class;
 
+	zok__sched_note_depths(core);
 	while ((task_class = pick_class(core)) != ZOK_CLASS_INHERIT) {
 		run_slice(core, task_class);
 		if (core->now_ns >= until_ns)

@@ -23,6 +23,8 @@ void zok__task_wake(struct zok_waker *waker)
 
 	if (task->state == ZOK__TASK_SUSPENDED) {
 		zok__count(&core->counters->stats.wakes, 1);
+		if (ZOK_UNLIKELY(--core->samplers[task->task_class].left == 0))
+			zok__latency_mark(core, task);
 		make_runnable(core, task);
 	} else if (task->state == ZOK__TASK_RUNNING) {
 		task->state = ZOK__TASK_NOTIFIED;

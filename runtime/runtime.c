@@ -369,19 +369,45 @@ unsigned zok_core_count(void)
 }
 
 /* Each counter is read whole; all of them are not of one instant. */
-int zok_stats(unsigned index, struct zok_core_stats *stats)
+static void copy_counters(void *to, const void *from, size_t size)
+{
+	for (size_t i = 0; i < size / sizeof(uint64_t); i++)
+		((uint64_t *)to)[i] = __atomic_load_n(&((const uint64_t *)from)[i], __ATOMIC_RELAXED);
+}
+
+/* -EINVAL and -ENOENT as zok_stats() says. */
+static int find_counters(unsigned index, const struct zok__counters **counters)
 {
 	struct zok_runtime *runtime = zok__runtime();
-	const uint64_t *from;
-	uint64_t *to = (uint64_t *)(void *)stats;
 
 	if (!runtime)
 		return -EINVAL;
 	if (index >= runtime->core_count)
 		return -ENOENT;
-	from = (const uint64_t *)(const void *)&runtime->cores[index]->counters->stats;
-	for (size_t i = 0; i < sizeof *stats / sizeof *to; i++)
-		to[i] = __atomic_load_n(&from[i], __ATOMIC_RELAXED);
+	*counters = runtime->cores[index]->counters;
+	return 0;
+}
+
+int zok_latency(unsigned index, enum zok_class task_class, struct zok_latency *latency)
+{
+	const struct zok__counters *counters;
+	int rc = find_counters(index, &counters);
+
+	if (rc == 0 && (task_class < ZOK_CLASS_LATENCY || task_class > ZOK_CLASS_BULK))
+		rc = -EINVAL;
+	if (rc == 0)
+		copy_counters(latency, &counters->latency[task_class - ZOK_CLASS_LATENCY], sizeof *latency);
+	return rc;
+}
+
+int zok_stats(unsigned index, struct zok_core_stats *stats)
+{
+	const struct zok__counters *counters;
+	int rc = find_counters(index, &counters);
+
+	if (rc < 0)
+		return rc;
+	copy_counters(stats, &counters->stats, sizeof *stats);
 	/* One may be newer than the other. */
 	if (stats->tasks_spawned > stats->tasks_finished)
 		stats->tasks_alive = stats->tasks_spawned - stats->tasks_finished;

@@ -104,6 +104,12 @@ ZOK_API ssize_t zok_blocking(ssize_t (*fn)(void *arg), void *arg);
 /* A snapshot of core `index` of the running runtime. Any thread. -ENOENT: no such core; -EINVAL: no runtime runs. */
 ZOK_API int zok_stats(unsigned index, struct zok_core_stats *stats);
 
+/*
+ * How long the tasks of a class waited on core `index` between wake and run, since the runtime's start: see <zokio/latency.h> for what is
+ * sampled and how precise it is. Any thread. -ENOENT: no such core; -EINVAL: no such class, or no runtime runs.
+ */
+ZOK_API int zok_latency(unsigned index, enum zok_class task_class, struct zok_latency *latency);
+
 /* One line per feature of the running engine, as found on a live ring: what is active and why not. Any thread. Returns the length as snprintf(). */
 ZOK_API int zok_engine_report(char *text, size_t size);
 

@@ -5,6 +5,7 @@
 #define ZOKIO_STATS_H
 
 #include "zokio/base.h"
+#include "zokio/latency.h"
 #include "zokio/op.h"
 
 struct zok_core_stats {
@@ -48,6 +49,14 @@ struct zok_core_stats {
 	uint64_t time_kernel_ns;    /* in the engine, not asleep: submitting, reaping, delivering */
 	uint64_t time_callbacks_ns; /* in tasks */
 	uint64_t loops;
+
+	/* gauges of the loop: as its last turn found it */
+	uint64_t runq_depth_latency; /* runnable tasks, by class */
+	uint64_t runq_depth_normal;
+	uint64_t runq_depth_bulk;
+	uint64_t mail_depth;	 /* messages of other cores and threads: those that it took, and what was left in mailboxes */
+	uint64_t mail_depth_max; /* since the start */
+	uint64_t is_idle;	 /* 1 while it sleeps or spins for want of work: then time passes that time_idle_ns does not tell yet */
 
 	/* gauges: how it is now */
 	uint64_t tasks_alive;

@@ -61,6 +61,7 @@ struct zok_task {
 	uint8_t state;
 	uint8_t task_class; /* enum zok_class, never INHERIT once spawned */
 	uint8_t flags;
+	uint32_t woken_at; /* where it is timed from its wake to its run: when */
 };
 
 ZOK_STATIC_ASSERT(sizeof(struct zok_task) <= 128, "a task is at most 128 bytes of ours beside the caller's frame");

@@ -7,6 +7,7 @@
 #include "zokio/deque.h"
 #include "zokio/fault.h"
 #include "zokio/future.h"
+#include "zokio/latency.h"
 #include "zokio/list.h"
 #include "zokio/log.h"
 #include "zokio/memory.h"

@@ -104,6 +104,7 @@ static void test_a_full_mailbox_keeps_the_order(void **state)
 	assert_int_equal(cores[0]->mail.waiting_count, ZOK__MAILBOX_CAPACITY);
 	assert_true(zok__mail_take(cores[1]));
 	assert_in_range(received_by(1), 1, ZOK__MAILBOX_CAPACITY);
+	assert_int_equal(cores[1]->counters->stats.mail_depth, ZOK__MAILBOX_CAPACITY);
 	/* There is room now; what comes later goes behind what waits all the same. */
 	for (unsigned i = sent; i < COUNT; i++)
 		zok__mail_send(cores[0], cores[1], &letters[i].message);
@@ -113,6 +114,8 @@ static void test_a_full_mailbox_keeps_the_order(void **state)
 		assert_true(zok__mail_take(cores[1]));
 	}
 	assert_false(zok__mail_take(cores[1]));
+	assert_int_equal(cores[1]->counters->stats.mail_depth, 0);
+	assert_int_equal(cores[1]->counters->stats.mail_depth_max, ZOK__MAILBOX_CAPACITY);
 	assert_int_equal(cores[0]->mail.waiting_count, 0);
 	assert_null(cores[0]->mail.outboxes[1].first);
 	assert_null(cores[0]->mail.outboxes[1].last);

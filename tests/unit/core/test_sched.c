@@ -326,9 +326,36 @@ static void test_the_gauge_of_fibers_is_current(void **state)
 	assert_int_equal(fake_run(counts_gauge, NULL), 0);
 }
 
+static int counts_depths(void *arg)
+{
+	struct zok_scope *scope = zok_scope_open(NULL);
+	struct zok_core_stats *stats = &zok__core()->counters->stats;
+
+	for (int i = 0; i < 3; i++)
+		zok_spawn(scope, notes_twice, MARK('l'), &latency);
+	for (int i = 0; i < 5; i++)
+		zok_spawn(scope, notes_twice, MARK('b'), &bulk);
+	zok__sched_note_depths(zok__core());
+	assert_int_equal(stats->runq_depth_latency, 3);
+	assert_int_equal(stats->runq_depth_bulk, 5);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	zok_sleep(0); /* a turn of the loop later the gauges say it by themselves */
+	zok_sleep(0);
+	assert_int_equal(stats->runq_depth_latency + stats->runq_depth_bulk, 0);
+	assert_int_equal(stats->is_idle, 0);
+	return 0;
+}
+
+static void test_the_gauges_of_runnable_tasks_are_current(void **state)
+{
+	order_count = 0;
+	assert_int_equal(fake_run(counts_depths, NULL), 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_the_gauges_of_runnable_tasks_are_current),
 		cmocka_unit_test(test_normal_gets_four_parts_to_one_of_bulk),
 		cmocka_unit_test(test_latency_work_costs_normal_nothing_afterwards),
 		cmocka_unit_test(test_shares_are_what_options_say),

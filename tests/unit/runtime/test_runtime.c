@@ -217,6 +217,29 @@ static int looks_at_counters(void *arg)
 	return 0;
 }
 
+static int looks_at_latency(void *arg)
+{
+	struct zok_latency latency;
+
+	zok_sleep(10 * ZOK_US);
+	assert_int_equal(zok_latency(0, ZOK_CLASS_NORMAL, &latency), 0);
+	assert_true(zok_latency_count(&latency) > 0);
+	assert_true(zok_latency_percentile_ns(&latency, 100) > 0);
+	assert_int_equal(zok_latency(0, ZOK_CLASS_BULK, &latency), 0);
+	assert_int_equal(zok_latency_count(&latency), 0);
+	assert_int_equal(zok_latency(0, ZOK_CLASS_INHERIT, &latency), -EINVAL);
+	assert_int_equal(zok_latency(zok_core_count(), ZOK_CLASS_NORMAL, &latency), -ENOENT);
+	return 0;
+}
+
+static void test_wake_to_run_latency_is_there_for_each_class(void **state)
+{
+	struct zok_latency latency;
+
+	assert_int_equal(zok_latency(0, ZOK_CLASS_NORMAL, &latency), -EINVAL);
+	assert_int_equal(zok_run(&all_cores, looks_at_latency, NULL), 0);
+}
+
 static void test_counters_add_up(void **state)
 {
 	struct zok_core_stats stats;
@@ -255,6 +278,7 @@ int main(void)
 		cmocka_unit_test(test_a_bad_option_starts_nothing),
 		cmocka_unit_test(test_the_programs_allocator_gets_back_all_that_it_gave),
 		cmocka_unit_test(test_counters_add_up),
+		cmocka_unit_test(test_wake_to_run_latency_is_there_for_each_class),
 		cmocka_unit_test(test_the_engines_report_is_there_while_it_runs),
 	};
 
