@@ -1,6 +1,9 @@
 # ./dev test: the release build, then the same suites under the sanitizers.
 # shellcheck shell=bash
 
+# shellcheck source=tools/dev/vm.sh
+source tools/dev/vm.sh
+
 # What each build folder is made of. Werror stays with the release build: the sanitizers' instrumentation makes GCC see ghosts.
 sanitizer_options=(-Dbuildtype=debugoptimized -Db_lundef=false -Dwerror=false -Dbench=disabled -Dtests=true)
 
@@ -16,6 +19,10 @@ command_test() {
         shift
     done
     need_packages build test
+    if ((is_full)) || [[ " ${names[*]}" == *" vm"* ]]; then
+        need_packages vm
+        vm_fetch_kernel
+    fi
     test_logs=()
     test_failed=0
     configure build --buildtype=release -Dtests=true

@@ -1,0 +1,125 @@
+"""The machines that are booted, what runs in each, and what it must come to.
+
+A row of `runs` is a program and how it shall end; `says` are regular expressions, each of which a line of its output must match whole.
+"""
+from dataclasses import dataclass, field
+
+from machine import Run
+
+NODES = "/sys/devices/system/node"
+SMALL_PAGES_KIB, HUGE_PAGES = 2048, 24
+
+
+@dataclass
+class Case:
+    run: Run
+    ends: str = "exit 0"
+    says: tuple = ()
+
+
+@dataclass
+class Scenario:
+    topology: list  # QEMU's words
+    cases: list = field(default_factory=list)
+    settings: list = field(default_factory=list)  # (path, value)
+    kernel_words: tuple = ()
+    seconds: int = 150
+
+
+# ---- The machines ----
+
+
+def memory(node, mib):
+    """A node's memory, as the two words that QEMU wants for it."""
+    return ["-object", f"memory-backend-ram,id=memory{node},size={mib}M"], f"memdev=memory{node}"
+
+
+def nodes(*rows, distance=21):
+    """A machine of four CPUs on two sockets; a row a node: (its CPUs or "", its MiB or 0)."""
+    words = ["-smp", "4,sockets=2,cores=2,threads=1", "-m", f"{sum(mib for _, mib in rows)}M"]
+    for node, (cpus, mib) in enumerate(rows):
+        objects, device = memory(node, mib) if mib else ([], "")
+        row = ",".join(word for word in (f"node,nodeid={node}", device, f"cpus={cpus}" if cpus else "") if word)
+        words += [*objects, "-numa", row]
+    return words + ["-numa", f"dist,src=0,dst=1,val={distance}", "-numa", f"dist,src=1,dst=0,val={distance}"]
+
+
+# ---- What runs in them ----
+
+
+def where(build, cores, *expected, engine="uring"):
+    """`expected`, a core each: the CPU it runs on, that CPU's node, and the node of its memory."""
+    says = tuple(rf"core {index}: cpu {cpu}, node {node}, stack {memory_node}, record .*"
+                 for index, (cpu, node, memory_node) in enumerate(expected))
+    return Case(Run(f"where/{cores}/{engine}", 20, f"{build}/tests/vm/where", (cores, engine)), says=says)
+
+
+def refused(build, cores, why):
+    """A program that is told to run on cores that are not to be had."""
+    run = Run(f"refuses/{cores}", 20, f"{build}/examples/echo", ("--listen", "tcp://127.0.0.1:0", "--cores", cores))
+    return Case(run, ends="exit 2", says=(f".*{why}.*",))
+
+
+def units(build, names):
+    return [Case(Run(name, 60, f"{build}/tests/unit/test_{name.replace('/', '_')}")) for name in names]
+
+
+def contract(build, subjects, engine, *words):
+    return [Case(Run("/".join([subject, engine, *words]), 60, f"{build}/tests/contract/contract_{subject}", (engine, *words)))
+            for subject in subjects]
+
+
+# What Debian's 6.1 can do, each tried by the engine itself on a live ring: a probe that says less or more than this is wrong.
+FEATURES_OF_6_1 = {
+    "single-issuer": "on", "defer-taskrun": "on", "registered-ring-fd": "on", "ext-arg": "on", "no-iowait": "off", "multishot-accept": "on",
+    "multishot-recv": "on", "buffer-ring": "on", "sqpoll": "off",
+}
+
+
+def features(build):
+    says = tuple(rf"{name} +{state}\b.*" for name, state in FEATURES_OF_6_1.items())
+    return Case(Run("features", 20, f"{build}/tests/vm/where", ("0", "uring")), says=says)
+
+
+# ---- The table ----
+
+
+def two_nodes(build, lists):
+    local = [(0, 0, 0), (1, 0, 0), (2, 1, 1), (3, 1, 1)]
+    return Scenario(nodes(("0-1", 320), ("2-3", 320)), [
+        where(build, "all", *local), where(build, "all", *local, engine="epoll"), where(build, "node:1", *local[2:]),
+        where(build, "3,0", local[3], local[0]), refused(build, "node:2", "no such node here; nodes are 0-1"), *units(build, lists["unit"])])
+
+
+def node_without_memory(build, lists):
+    """Its cores live on the memory of the other."""
+    return Scenario(nodes(("0-1", 384), ("2-3", 0)), [
+        where(build, "all", (0, 0, 0), (1, 0, 0), (2, 1, 0), (3, 1, 0)), where(build, "node:1", (2, 1, 0), (3, 1, 0)),
+        *units(build, [name for name in lists["unit"] if name.startswith("numa/")])])
+
+
+def node_without_cpus(build, lists):
+    """Memory that nobody is near to: no core can be asked for there, and none is given."""
+    return Scenario(nodes(("0-3", 320), ("", 128)), [
+        where(build, "all", *((cpu, 0, 0) for cpu in range(4))), refused(build, "node:1", "that node has memory only, no cores"),
+        *units(build, [name for name in lists["unit"] if name.startswith("numa/")])])
+
+
+def huge_pages_on_one_node(build, lists):
+    return Scenario(nodes(("0-1", 320), ("2-3", 320)), [
+        where(build, "all", (0, 0, 0), (1, 0, 0), (2, 1, 1), (3, 1, 1)),
+        *units(build, [name for name in lists["unit"] if name.startswith("numa/")])],
+        settings=[(f"{NODES}/node1/hugepages/hugepages-{SMALL_PAGES_KIB}kB/nr_hugepages", HUGE_PAGES)])
+
+
+def contract_uring(build, lists):
+    return Scenario(nodes(("0-1", 320), ("2-3", 320)),
+                    [features(build), *contract(build, lists["contract"], "uring"), *contract(build, lists["contract"], "uring", "tiny")])
+
+
+def contract_epoll(build, lists):
+    return Scenario(nodes(("0-1", 320), ("2-3", 320)), contract(build, lists["contract"], "epoll"))
+
+
+SCENARIOS = {function.__name__: function for function in (
+    two_nodes, node_without_memory, node_without_cpus, huge_pages_on_one_node, contract_uring, contract_epoll)}
