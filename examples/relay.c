@@ -10,6 +10,8 @@ struct gateway {
 	unsigned long broken;  /* that ended by an error of either side */
 };
 
+#define CONNECT_TIMEOUT_NS (5 * ZOK_S)
+
 struct pair {
 	struct gateway *gateway;
 	struct zok_socket *client, *upstream;
@@ -48,13 +50,49 @@ struct arrival {
 	struct zok_socket *client;
 };
 
+static uint64_t sum_of_shortages(void)
+{
+	struct zok_core_stats stats;
+	uint64_t sum = 0;
+
+	for (unsigned core = 0; zok_stats(core, &stats) == 0; core++)
+		sum += stats.fd_shortages;
+	return sum;
+}
+
+/* The counters tell the rest; a gateway that is overrun must not fill the disk with it. */
+static void tell_once(const char *to)
+{
+	static bool is_told;
+
+	if (!__atomic_exchange_n(&is_told, true, __ATOMIC_RELAXED))
+		fprintf(stderr, "relay: --to %s: not reached within %d s%s; the client was closed, and further ones are only counted\n", to,
+			(int)(CONNECT_TIMEOUT_NS / ZOK_S), sum_of_shortages() > 0 ? ", file descriptors are short (ulimit -n)" : "");
+}
+
+/* Where descriptors are short a client waits for others to end, but not for ever. */
+static int reach(struct pair *pair)
+{
+	const struct zok_connect_options options = {.waits_for_descriptor = true};
+	struct zok_scope *scope = zok_scope_open(&(struct zok_scope_options){.name = "connect", .timeout_ns = CONNECT_TIMEOUT_NS});
+	int rc;
+
+	if (!scope)
+		return -ENOMEM;
+	rc = zok_connect(&pair->upstream, pair->gateway->to, &options);
+	zok_scope_close(scope, 0);
+	if (rc == -ETIMEDOUT)
+		tell_once(pair->gateway->to);
+	return rc;
+}
+
 static int serve(void *arg)
 {
 	struct arrival arrival = *(struct arrival *)arg;
 	struct pair pair = {.gateway = arrival.gateway, .client = arrival.client};
 
 	free(arg);
-	if (zok_connect(&pair.upstream, pair.gateway->to, NULL) < 0) {
+	if (reach(&pair) < 0) {
 		count(&pair.gateway->refused);
 	} else {
 		if (join(&pair) < 0)

@@ -4,7 +4,7 @@
  *
  * Out of descriptors or memory: the door waits, a little longer each time, and tries again. What will pass is not the caller's to handle.
  */
-#include "net/door.h"
+#include "net/shortage.h"
 
 #include "core/alloc.h"
 #include "zokio/task.h"
@@ -35,12 +35,38 @@ static bool is_waiting_to_retry(const struct zok__door *door)
 	return door->retry.future.state == ZOK_FUTURE_PENDING;
 }
 
+static void retry_later(struct zok__door *door);
+
 static void start_if_room(struct zok__door *door)
 {
 	bool is_stopped = door->socket.recv_state == ZOK__RECV_IDLE || door->socket.recv_state == ZOK__RECV_PAUSED;
 
-	if (is_stopped && door->count <= door->batch_max / 2 && !is_waiting_to_retry(door))
+	if (!is_stopped || door->count > door->batch_max / 2 || is_waiting_to_retry(door) || zok__shortage_is_on(door->socket.net))
+		return;
+	if (zok__shortage_take_spare(door) == 0) {
 		start(door);
+	} else {
+		zok__count(&door->socket.net->core->counters->stats.fd_shortages, 1);
+		retry_later(door);
+	}
+}
+
+static void stop_taking(struct zok__door *door)
+{
+	door->socket.recv_state = ZOK__RECV_PAUSING;
+	zok__op_cancel(&door->socket.recv_op);
+}
+
+void zok__accept_rest(struct zok__door *door)
+{
+	if (door->socket.recv_state == ZOK__RECV_ARMED && !door->socket.closer)
+		stop_taking(door);
+}
+
+void zok__accept_resume(struct zok__door *door)
+{
+	if (door->acceptor && !door->socket.closer)
+		start_if_room(door);
 }
 
 /* ---- When something is short ---- */
@@ -70,7 +96,7 @@ static bool is_of_connection(int result)
 	}
 }
 
-/* The engine has counted it. */
+/* It has been counted. */
 static void retry_later(struct zok__door *door)
 {
 	uint64_t next_ns = door->retry_ns * 2;
@@ -185,11 +211,12 @@ static void accept_deliver(struct zok_op *op, const struct zok_completion *compl
 	if (!completion->has_more) {
 		ended(door, completion->result);
 	} else if (is_full(door) && door->socket.recv_state == ZOK__RECV_ARMED) {
-		door->socket.recv_state = ZOK__RECV_PAUSING;
-		zok__op_cancel(op);
+		stop_taking(door);
 	}
 	if (door->count > 0 || door->socket.recv_state == ZOK__RECV_ENDED)
 		wake_acceptor(door);
+	if (!completion->has_more)
+		zok__shortage_feed(door->socket.net);
 	if (door->socket.closer)
 		zok__close_continue(&door->socket);
 }

@@ -1,4 +1,5 @@
 /* Connections made: the socket, its options, the connect op; and the descriptor's close through the engine where that failed. */
+#include "net/shortage.h"
 #include "net/socket.h"
 
 #include "core/log.h"
@@ -60,6 +61,7 @@ static void closed_deliver(struct zok_op *op, const struct zok_completion *compl
 	struct zok_connect *connect = ZOK_CONTAINER_OF(op, struct zok_connect, op);
 
 	zok_future_complete(&op->future, connect->error);
+	zok__shortage_feed(zok__net());
 }
 
 static void give_up(struct zok_connect *connect, int error)
@@ -95,36 +97,56 @@ static void submit(struct zok_connect *connect)
 	zok__op_start(&connect->op);
 }
 
-static void count_shortage(int error)
-{
-	if (error == -EMFILE || error == -ENFILE)
-		zok__count(&zok__core()->counters->stats.fd_shortages, 1);
-}
-
-static void open_and_submit(struct zok_connect *connect)
+static const struct zok_connect_options *options_of(const struct zok_connect *connect)
 {
 	static const struct zok_connect_options defaults;
-	const struct zok_connect_options *options = connect->options ? connect->options : &defaults;
-	int family = connect->address.ss_family, rc = connect->error;
 
-	if (rc == 0)
-		rc = check_options(options);
-	if (rc == 0)
-		rc = connect->fd = zok__sys_socket(family);
-	if (rc < 0) {
-		count_shortage(rc);
-		zok_future_complete(&connect->op.future, rc);
+	return connect->options ? connect->options : &defaults;
+}
+
+void zok__connect_go_on(struct zok_connect *connect, int fd)
+{
+	int family = connect->address.ss_family, rc;
+
+	if (fd < 0) {
+		zok_future_complete(&connect->op.future, fd);
 		return;
 	}
-	rc = set_options(connect->fd, family, options);
+	connect->fd = fd;
+	rc = set_options(fd, family, options_of(connect));
 	if (rc == 0)
-		rc = bind_local(connect->fd, options, family);
+		rc = bind_local(fd, options_of(connect), family);
 	if (rc == 0) {
 		submit(connect);
 	} else {
-		zok__sys_close(connect->fd); /* no engine knows of it yet */
+		zok__sys_close(fd); /* no engine knows of it yet */
 		zok_future_complete(&connect->op.future, rc);
 	}
+}
+
+/* Who is ready to wait does not overtake those who wait already. */
+static int open_socket(const struct zok_connect *connect, const struct zok__net *net)
+{
+	if (net && zok__shortage_is_on(net) && options_of(connect)->waits_for_descriptor)
+		return -EMFILE;
+	return zok__sys_socket(connect->address.ss_family);
+}
+
+static void begin(struct zok_connect *connect)
+{
+	struct zok__net *net = zok__net();
+	int rc = connect->error;
+
+	if (rc == 0)
+		rc = check_options(options_of(connect));
+	if (rc == 0)
+		rc = open_socket(connect, net);
+	if (zok__shortage_is(rc))
+		zok__count(&zok__core()->counters->stats.fd_shortages, 1);
+	if (zok__shortage_is(rc) && net && options_of(connect)->waits_for_descriptor)
+		zok__shortage_wait(net, connect);
+	else
+		zok__connect_go_on(connect, rc);
 }
 
 static bool connect_poll(struct zok_future *future)
@@ -134,7 +156,7 @@ static bool connect_poll(struct zok_future *future)
 	if (future->state != ZOK_FUTURE_PREPARED)
 		return false;
 	future->waker = NULL;
-	open_and_submit(connect_of(future));
+	begin(connect_of(future));
 	if (zok_future_is_ready(future))
 		return true;
 	future->waker = waker;
@@ -145,8 +167,12 @@ static void connect_cancel(struct zok_future *future)
 {
 	struct zok_connect *connect = connect_of(future);
 
-	if (connect->op.kind == ZOK_OP_CONNECT)
+	if (connect->is_waiting) {
+		zok__shortage_leave(zok__net(), connect);
+		zok_future_complete(future, -ECANCELED);
+	} else if (connect->op.kind == ZOK_OP_CONNECT) {
 		zok__op_cancel(&connect->op);
+	}
 }
 
 static const struct zok_future_ops connect_ops = {.poll = connect_poll, .cancel = connect_cancel};
@@ -159,6 +185,7 @@ void zok_connect_prepare(struct zok_connect *connect, const char *text, const st
 	connect->op.future.ops = &connect_ops;
 	connect->peer = NULL;
 	connect->fd = -1;
+	connect->is_waiting = false;
 	connect->options = options;
 	connect->error = zok__address_parse_or_log(text, &address, "connect");
 	if (connect->error == 0) {

@@ -18,7 +18,9 @@ struct zok__door {
 	struct zok__sys_file file;
 	int *fds; /* accepted and not yet taken: a ring of count_max, a power of two */
 	unsigned head, count, count_max;
-	unsigned batch_max; /* more than so many are not taken ahead, if the engine can help it */
+	unsigned batch_max;    /* more than so many are not taken ahead, if the engine can help it */
+	struct zok_list among; /* net->doors */
+	int spare;	       /* a descriptor held back for connects that wait for one (shortage.h); -1: none, and nothing is accepted */
 };
 
 ZOK_STATIC_ASSERT(offsetof(struct zok__door, socket) == 0, "a door is a socket");
@@ -33,5 +35,9 @@ static inline struct zok__door *zok__door_of(struct zok_socket *socket)
 /* -ENOMEM. */
 int zok__accept_init(struct zok__door *door, unsigned batch_max);
 void zok__accept_finish(struct zok__door *door);
+
+/* Takes no more for now; what is in flight ends soon. Goes on where somebody waits for connections. */
+void zok__accept_rest(struct zok__door *door);
+void zok__accept_resume(struct zok__door *door);
 
 #endif

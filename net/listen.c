@@ -1,5 +1,5 @@
 /* Doors: making a socket listen, and what becomes of a Unix socket's file. */
-#include "net/door.h"
+#include "net/shortage.h"
 
 #include "core/alloc.h"
 #include "core/log.h"
@@ -107,6 +107,8 @@ static int open_door(struct zok__door *door, const struct zok__address *address,
 	if (rc == 0)
 		rc = note_file(door, address);
 	if (rc == 0)
+		rc = zok__shortage_take_spare(door);
+	if (rc == 0)
 		rc = zok__sys_listen(fd, options->backlog ? options->backlog : SOMAXCONN);
 	return rc;
 }
@@ -119,6 +121,7 @@ static int allocate(struct zok__door **out, const struct zok_listen_options *opt
 	if (!door)
 		return -ENOMEM;
 	memset(door, 0, sizeof *door);
+	door->spare = -1;
 	rc = zok__accept_init(door, options->accept_batch_max ? options->accept_batch_max : BATCH_DEFAULT);
 	if (rc < 0)
 		zok__release(zok_allocator(), door, sizeof *door);
@@ -129,6 +132,7 @@ static int allocate(struct zok__door **out, const struct zok_listen_options *opt
 
 static void release(struct zok__door *door)
 {
+	zok__shortage_drop_spare(door);
 	zok__accept_finish(door);
 	zok__release(zok_allocator(), door, sizeof *door);
 }
@@ -148,12 +152,14 @@ static int create(struct zok__door **out, const struct zok__address *address, co
 	}
 	zok__socket_init(&door->socket, net, fd);
 	door->socket.is_door = true;
+	zok_list_push_back(&net->doors, &door->among);
 	*out = door;
 	return 0;
 }
 
 void zok__listen_release(struct zok_socket *socket)
 {
+	zok_list_remove(&zok__door_of(socket)->among);
 	release(zok__door_of(socket));
 }
 

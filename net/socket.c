@@ -3,6 +3,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "net/shortage.h"
 #include "net/sys.h"
 #include "zokio/task.h"
 
@@ -55,6 +56,7 @@ static struct zok__net *create(struct zok_core *core)
 	*net = (struct zok__net){.part.finish = finish, .core = core};
 	zok_list_init(&net->open);
 	zok_list_init(&net->starving);
+	zok__shortage_init(net);
 	zok_pool_init(&net->sockets, &options);
 	core->net = &net->part;
 	return net;
@@ -100,6 +102,7 @@ void zok__socket_destroy(struct zok_socket *socket)
 		zok__listen_release(socket);
 	else
 		zok_pool_put(&net->sockets, socket);
+	zok__shortage_feed(net);
 }
 
 int zok_socket_adopt(struct zok_socket **socket, int fd)

@@ -7,6 +7,7 @@
  *   listen.c   doors: listening, stale Unix files
  *   accept.c   connections taken from a door
  *   connect.c  connections made
+ *   shortage.c connects that wait for a descriptor, and doors that rest meanwhile
  *   close.c    the end, in order
  *   forward.c  from one socket to another
  *   address.c  addresses as text;  sys.c  the system calls that no engine makes
@@ -21,6 +22,7 @@
 #include "core/op.h"
 #include "net/address.h"
 #include "zokio/net.h"
+#include "zokio/timer.h"
 
 /* What is under way to receive, or to accept. */
 enum zok__recv_state {
@@ -51,6 +53,15 @@ struct zok_socket {
 
 ZOK_STATIC_ASSERT(sizeof(struct zok_socket) <= 256, "what an idle connection costs of ours, beside its task");
 
+/* Connects that wait for a descriptor: shortage.h. */
+struct zok__shortage {
+	struct zok_list waiting; /* by zok_connect.waiting, the longest first */
+	struct zok_timer retry;
+	struct zok_waker on_retry; /* what the timer wakes */
+	uint64_t retry_ns;	   /* how long the last wait was; 0: nobody waits */
+	bool is_feeding;
+};
+
 /* A core's part of net: made with its first socket. */
 struct zok__net {
 	struct zok__core_part part; /* first */
@@ -58,6 +69,8 @@ struct zok__net {
 	struct zok_pool sockets;
 	struct zok_list open;	  /* sockets, by zok_socket.open */
 	struct zok_list starving; /* those whose receive waits for a buffer, the longest first */
+	struct zok_list doors;	  /* by zok__door.among */
+	struct zok__shortage shortage;
 };
 
 /* ---- socket.c ---- */
@@ -110,6 +123,11 @@ void zok__accept_abort(struct zok_socket *socket);
 
 /* The next descriptor that was accepted and given to nobody; -1: none. */
 int zok__accept_take_left(struct zok_socket *socket);
+
+/* ---- connect.c ---- */
+
+/* A connect that has waited for its descriptor: `fd` is it, or why there is none. */
+void zok__connect_go_on(struct zok_connect *connect, int fd);
 
 /* ---- listen.c ---- */
 

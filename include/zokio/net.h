@@ -17,6 +17,7 @@
 
 #include "zokio/base.h"
 #include "zokio/future.h"
+#include "zokio/list.h"
 #include "zokio/op.h"
 
 ZOK_BEGIN_DECLS
@@ -40,6 +41,7 @@ struct zok_connect_options {
 	bool keepalive;
 	int send_buffer_size, receive_buffer_size;
 	const char *local_address; /* bind to this first; NULL: the kernel chooses */
+	bool waits_for_descriptor; /* out of descriptors: waits for one, as long as the scope lasts, and doors rest; else -EMFILE or -ENFILE */
 };
 
 enum zok_shutdown_side {
@@ -64,7 +66,10 @@ ZOK_API int zok_listen(struct zok_socket **door, const char *address, const stru
  */
 ZOK_API int zok_accept(struct zok_socket *door, struct zok_socket **peer);
 
-/* Suspends until connected. -EINVAL as zok_listen(); -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT… A cancel aborts the attempt. */
+/*
+ * Suspends until connected. -EINVAL as zok_listen(); -EMFILE, -ENFILE (see waits_for_descriptor); -ECONNREFUSED, -EHOSTUNREACH, -ETIMEDOUT… A
+ * cancel aborts the attempt.
+ */
 ZOK_API int zok_connect(struct zok_socket **peer, const char *address, const struct zok_connect_options *options);
 
 /* Takes over a connected stream socket's descriptor (close-on-exec is set here, non-blocking cleared: whether a call waits is the
@@ -130,6 +135,8 @@ struct zok_connect {
 	struct sockaddr_storage address;
 	socklen_t address_len;
 	int error;
+	struct zok_list waiting; /* private: for a descriptor */
+	bool is_waiting;	 /* private */
 };
 
 struct zok_recv {

@@ -28,7 +28,7 @@ struct zok_core_stats {
 	uint64_t sqe_shortages;		 /* an op had to wait for room in the submission queue */
 	uint64_t cq_overflows;		 /* the kernel had to keep completions back */
 	uint64_t buffer_shortages;	 /* a receive ended for want of a free buffer */
-	uint64_t fd_shortages;		 /* EMFILE or ENFILE: an accept backs off, a connect fails */
+	uint64_t fd_shortages;		 /* EMFILE or ENFILE: an accept backs off, a connect waits or fails */
 
 	/* sockets */
 	uint64_t sockets_opened;
