@@ -66,7 +66,7 @@ int zok__core_create(struct zok_core **out, const struct zok__core_options *opti
 	if (rc == 0)
 		rc = zok__bufs_init(&core->bufs, options->receive_buffers, options->receive_buffer_size);
 	if (rc == 0)
-		rc = zok__mail_init(&core->mail, options->core_count);
+		rc = zok__mail_init(&core->mail, options->core_count, options->node, options->mode == ZOK__MODE_SPIN);
 	if (rc < 0) {
 		zok__core_destroy(core);
 		return rc;
@@ -105,6 +105,7 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 		return rc;
 	core->bufs.engine = core->engine;
 	this_core = core;
+	zok__mail_connect(core);
 	core->errno_address = &errno;
 	zok__clock_start(&core->clock, NULL);
 	core->now_ns = zok__clock_now_ns(&core->clock);

@@ -33,6 +33,7 @@ enum { ZOK__CLASS_COUNT = ZOK_CLASS_BULK + 1 };
 /* How a core is made; filled by runtime/ from struct zok_options with all defaults in place. */
 struct zok__core_options {
 	unsigned index, core_count;
+	int node;		       /* its CPU's, for memory that others write to; -1: no wish */
 	struct zok_core *const *peers; /* core_count of them, complete before any core runs; this one among them */
 	const struct zok__engine_ops *engine;
 	enum zok__mode mode;

@@ -53,7 +53,7 @@ static uint64_t spin_limit_ns(const struct zok_core *core)
 }
 
 /* How often a spinning core looks at its mail for each look at the engine and the clock, which cost several times as much. */
-enum { MAIL_LOOKS = 16 };
+enum { MAIL_LOOKS = 64 };
 
 /* Returns whether mail made a task runnable, or may have ended the loop: what else a message does needs no turn of it. */
 static bool mail_brings_work(struct zok_core *core)
@@ -107,7 +107,7 @@ static void idle(struct zok_core *core)
 	zok__count(&core->counters->stats.time_idle_ns, core->now_ns - began_ns);
 }
 
-/* What waits in an outbox is somebody's answer: it leaves first. */
+/* What waits for room elsewhere is somebody's answer: it leaves first. */
 static bool is_over(const struct zok_core *core)
 {
 	return core->is_stopping && core->root.live_count == 0 && core->service.live_count == 0 && core->mail.waiting_count == 0 &&

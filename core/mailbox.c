@@ -1,71 +1,126 @@
 #include "core/core.h"
 
+#include "core/log.h"
+
+#include <assert.h>
 #include <errno.h>
 #include <stdlib.h>
-#include <string.h>
 
 enum { TAKE_BURST = 16 };
 
-int zok__mail_init(struct zok__mail *mail, unsigned core_count)
+/* The mailboxes and behind them the lines: others write there, so that it is not left to who touches the pages first where they lie. */
+static int map_shared(struct zok__mail *mail, int node)
 {
-	mail->core_count = core_count;
-	mail->boxes = aligned_alloc(ZOK_FALSE_SHARING, core_count * sizeof *mail->boxes);
-	mail->outboxes = calloc(core_count, sizeof *mail->outboxes);
-	if (!mail->boxes || !mail->outboxes) {
-		zok__mail_finish(mail);
-		return -ENOMEM;
+	const struct zok__region_wish wish = {
+		.size = mail->core_count * (sizeof *mail->boxes + sizeof *mail->lines),
+		.node = node,
+		.policy = ZOK__MEMORY_PREFERRED,
+		.pages = ZOK__PAGES_OFF,
+	};
+	char error[ZOK__MEMORY_TEXT_SIZE];
+	int rc = zok__region_map(&wish, &mail->region, error, sizeof error);
+
+	if (rc < 0) {
+		zok__log(ZOK_LOG_ERROR, "mailboxes: %s", error);
+		return rc;
 	}
-	memset(mail->boxes, 0, core_count * sizeof *mail->boxes);
-	zok__inbox_init(&mail->inbox);
+	mail->boxes = mail->region.memory;
+	mail->lines = (struct zok__mail_line *)&mail->boxes[mail->core_count];
 	return 0;
+}
+
+int zok__mail_init(struct zok__mail *mail, unsigned core_count, int node, bool never_parks)
+{
+	int rc;
+
+	*mail = (struct zok__mail){.core_count = core_count, .never_parks = never_parks};
+	zok__inbox_init(&mail->inbox);
+	rc = map_shared(mail, node);
+	mail->links = calloc(core_count, sizeof *mail->links);
+	if (rc == 0 && !mail->links)
+		rc = -ENOMEM;
+	if (rc < 0)
+		zok__mail_finish(mail);
+	return rc;
 }
 
 void zok__mail_finish(struct zok__mail *mail)
 {
-	free(mail->boxes);
-	free(mail->outboxes);
+	zok__region_unmap(&mail->region);
+	free(mail->links);
 	mail->boxes = NULL;
-	mail->outboxes = NULL;
+	mail->links = NULL;
+}
+
+void zok__mail_connect(struct zok_core *core)
+{
+	unsigned self = core->options.index;
+
+	for (unsigned i = 0; i < core->mail.core_count; i++) {
+		struct zok__mail_link *link = &core->mail.links[i];
+		struct zok__mail_line *line = i < self ? &core->options.peers[i]->mail.lines[self] : &core->mail.lines[i];
+
+		link->line_out = &line->half[i < self];
+		link->line_in = &line->half[i > self];
+		link->in = &core->mail.boxes[i];
+	}
+}
+
+/* The peers' mailboxes are looked up at the first use, because a peer of a higher index may have been created later. */
+static struct zok__mail_link *link_to(struct zok_core *from, struct zok_core *to)
+{
+	struct zok__mail_link *link = &from->mail.links[to->options.index];
+
+	if (ZOK_UNLIKELY(!link->out))
+		link->out = &to->mail.boxes[from->options.index];
+	return link;
 }
 
 /* The sender's half of the protocol, after its push. */
 static void wake_if_parked(struct zok_core *to)
 {
-	/* Pairs with the fence in zok__mail_park(): our push is before this, its look at the mail is after that one. */
-	ZOK__FENCE_SEQ_CST();
-	if (__atomic_load_n(&to->mail.is_parked, __ATOMIC_RELAXED))
+	if (!to->mail.never_parks && zok__park_is_seen(&to->mail.is_parked))
 		to->engine->ops->wake(to->engine);
 }
 
-static bool push(struct zok_core *from, struct zok_core *to, struct zok__message *message)
+static void wait_for_room(struct zok_core *from, struct zok__mail_link *link, struct zok__message *message)
 {
-	if (!zok__mailbox_push(&to->mail.boxes[from->options.index], message))
-		return false;
-	wake_if_parked(to);
-	return true;
-}
-
-static void wait_for_room(struct zok_core *from, unsigned to_index, struct zok__message *message)
-{
-	struct zok__outbox *outbox = &from->mail.outboxes[to_index];
-
 	message->node.next = NULL;
-	if (outbox->last)
-		outbox->last->next = &message->node;
+	if (link->waiting.last)
+		link->waiting.last->next = &message->node;
 	else
-		outbox->first = &message->node;
-	outbox->last = &message->node;
+		link->waiting.first = &message->node;
+	link->waiting.last = &message->node;
 	from->mail.waiting_count++;
 }
 
 void zok__mail_send(struct zok_core *from, struct zok_core *to, struct zok__message *message)
 {
-	unsigned index = to->options.index;
+	struct zok__mail_link *link = link_to(from, to);
 
 	zok__count(&from->counters->stats.messages_sent, 1);
 	/* What waits already goes first: messages between two cores keep their order. */
-	if (from->mail.outboxes[index].first || !push(from, to, message))
-		wait_for_room(from, index, message);
+	if (!link->waiting.first && zok__mail_push(link, message))
+		wake_if_parked(to);
+	else
+		wait_for_room(from, link, message);
+}
+
+static void count_note(struct zok_core *from)
+{
+	from->mail.notes_sent++;
+	zok__count(&from->counters->stats.messages_sent, 1);
+}
+
+bool zok__mail_note(struct zok_core *from, struct zok_core *to, const struct zok__note *note)
+{
+	struct zok__mail_link *link = link_to(from, to);
+
+	if (link->waiting.first || !zok__mail_push_note(link, note))
+		return false;
+	wake_if_parked(to);
+	count_note(from);
+	return true;
 }
 
 void zok__mail_post(struct zok_core *to, struct zok__message *message)
@@ -74,29 +129,114 @@ void zok__mail_post(struct zok_core *to, struct zok__message *message)
 	wake_if_parked(to);
 }
 
-static void push_waiting(struct zok_core *core, unsigned to_index)
-{
-	struct zok__outbox *outbox = &core->mail.outboxes[to_index];
-	struct zok_mpsc_node *node, *next;
+/* ---- Notes that wait for room ---- */
 
-	while ((node = outbox->first) != NULL) {
-		/* Once pushed, the message is the receiver's. */
-		next = node->next;
-		if (!push(core, core->options.peers[to_index], ZOK_CONTAINER_OF(node, struct zok__message, node)))
-			return;
-		outbox->first = next;
-		core->mail.waiting_count--;
-	}
-	outbox->last = NULL;
+void zok__mail_is_note(struct zok_core *core, struct zok__message *message)
+{
+	assert(!"a note was run as a message");
 }
 
-static size_t take_from(struct zok_core *core, struct zok__mailbox *box)
+static struct zok__waiting_note *waiting_of(struct zok_future *room)
 {
-	struct zok__message *message;
+	return ZOK_CONTAINER_OF(room, struct zok__waiting_note, room);
+}
+
+static bool room_poll(struct zok_future *room)
+{
+	struct zok__waiting_note *waiting = waiting_of(room);
+
+	if (room->state == ZOK_FUTURE_PREPARED) {
+		room->state = ZOK_FUTURE_PENDING;
+		waiting->message.run = zok__mail_is_note;
+		wait_for_room(waiting->from, link_to(waiting->from, waiting->to), &waiting->message);
+	}
+	return false;
+}
+
+/* Takes it out of the list again. Linear, but only for what is cancelled while it waits for room. */
+static void room_cancel(struct zok_future *room)
+{
+	struct zok__waiting_note *waiting = waiting_of(room);
+	struct zok_mpsc_node *node = &waiting->message.node, *before = NULL;
+	struct zok__mail_link *link = link_to(waiting->from, waiting->to);
+
+	for (struct zok_mpsc_node *at = link->waiting.first; at != node; at = at->next)
+		before = at;
+	if (before)
+		before->next = node->next;
+	else
+		link->waiting.first = node->next;
+	if (link->waiting.last == node)
+		link->waiting.last = before;
+	waiting->from->mail.waiting_count--;
+	zok_future_complete(room, -ECANCELED);
+}
+
+void zok__mail_wait_prepare(struct zok__waiting_note *waiting, struct zok_core *from, struct zok_core *to, const struct zok__note *note)
+{
+	static const struct zok_future_ops room_ops = {.poll = room_poll, .cancel = room_cancel};
+
+	waiting->from = from;
+	waiting->to = to;
+	waiting->note = *note;
+	zok_future_prepare(&waiting->room, &room_ops);
+}
+
+/* ---- What waits is pushed, what has come is run ---- */
+
+/* Pushes the first that waits, if there is room. A message is the receiver's from then on, a note that of who waits with it. */
+static bool push_first(struct zok_core *core, struct zok_core *to, struct zok__mail_link *link, size_t *notes)
+{
+	struct zok__message *message = ZOK_CONTAINER_OF(link->waiting.first, struct zok__message, node);
+	struct zok__waiting_note *waiting = message->run == zok__mail_is_note ? (struct zok__waiting_note *)message : NULL;
+	struct zok_mpsc_node *next = message->node.next;
+
+	if (!(waiting ? zok__mail_push_note(link, &waiting->note) : zok__mail_push(link, message)))
+		return false;
+	wake_if_parked(to);
+	link->waiting.first = next;
+	if (!next)
+		link->waiting.last = NULL;
+	core->mail.waiting_count--;
+	if (waiting) {
+		count_note(core);
+		++*notes;
+		zok_future_complete(&waiting->room, 0);
+	}
+	return true;
+}
+
+/* Returns how many of them were notes: whoever waits with one has been woken. */
+static size_t push_waiting(struct zok_core *core)
+{
+	size_t notes = 0;
+
+	for (unsigned i = 0; i < core->mail.core_count; i++) {
+		struct zok__mail_link *link = &core->mail.links[i];
+
+		while (link->waiting.first && push_first(core, core->options.peers[i], link, &notes))
+			;
+	}
+	return notes;
+}
+
+static void run(struct zok_core *core, const struct zok__mail_slot *item)
+{
+	if (item->run == zok__mail_is_note) {
+		item->note.fn(item->note.arg, item->note.value);
+		core->mail.notes_run++;
+	} else {
+		item->run(core, item->message);
+	}
+}
+
+static size_t take_from(struct zok_core *core, struct zok__mail_link *link)
+{
+	struct zok__mail_slot item;
 	size_t count = 0;
 
-	while (count < TAKE_BURST && (message = zok__mailbox_pop(box)) != NULL) {
-		message->run(core, message);
+	while (count < TAKE_BURST && zok__mail_pop(link, &item)) {
+		run(core, &item);
 		count++;
 	}
 	return count;
@@ -127,40 +267,41 @@ static void note_depth(struct zok_core *core, size_t depth)
 
 bool zok__mail_take(struct zok_core *core)
 {
-	size_t count = take_inbox(core), left = 0;
+	size_t count = take_inbox(core), left = 0, notes = 0;
 
 	for (unsigned i = 0; i < core->mail.core_count; i++) {
-		size_t taken = take_from(core, &core->mail.boxes[i]);
+		size_t taken = take_from(core, &core->mail.links[i]);
 
 		count += taken;
 		if (ZOK_UNLIKELY(taken == TAKE_BURST))
-			left += zok__mailbox_depth(&core->mail.boxes[i]);
+			left += zok__mail_link_depth(&core->mail.links[i]);
 	}
 	note_depth(core, count + left);
 	if (ZOK_UNLIKELY(core->mail.waiting_count > 0))
-		for (unsigned i = 0; i < core->mail.core_count; i++)
-			push_waiting(core, i);
+		notes = push_waiting(core);
 	if (count > 0)
 		zok__count(&core->counters->stats.messages_received, count);
-	return count > 0;
+	return count + notes > 0;
 }
 
-static bool is_empty(const struct zok__mail *mail)
+/* ---- Parking ---- */
+
+bool zok__mail_is_empty(const struct zok_core *core)
 {
+	const struct zok__mail *mail = &core->mail;
+
 	if (!zok__inbox_is_empty(&mail->inbox) || mail->waiting_count > 0)
 		return false;
 	for (unsigned i = 0; i < mail->core_count; i++)
-		if (!zok__mailbox_is_empty(&mail->boxes[i]))
+		if (!zok__mail_link_is_empty(&mail->links[i]))
 			return false;
 	return true;
 }
 
 bool zok__mail_park(struct zok_core *core)
 {
-	__atomic_store_n(&core->mail.is_parked, true, __ATOMIC_RELAXED);
-	/* Pairs with the fence in wake_if_parked(): whoever pushes after this look at the mail sees is_parked. */
-	ZOK__FENCE_SEQ_CST();
-	if (is_empty(&core->mail))
+	zok__park_announce(&core->mail.is_parked);
+	if (zok__mail_is_empty(core))
 		return true;
 	zok__mail_unpark(core);
 	return false;
@@ -168,6 +309,5 @@ bool zok__mail_park(struct zok_core *core)
 
 void zok__mail_unpark(struct zok_core *core)
 {
-	/* Relaxed: a sender that still sees true wakes a core that is awake, which costs a system call and nothing else. */
-	__atomic_store_n(&core->mail.is_parked, false, __ATOMIC_RELAXED);
+	zok__park_retract(&core->mail.is_parked);
 }

@@ -1,24 +1,21 @@
 /*
  * How work comes to a core from outside: a mailbox from each other core, an inbox from plain threads.
  *
- * A message lies in its sender's memory until it was run, so sending allocates nothing and cannot fail: where a mailbox is full the message
+ * A *message* lies in its sender's memory until it was run, so sending allocates nothing and cannot fail: where a mailbox is full the message
  * waits in the sender's own list and is pushed at a later turn of its loop. Two cores that fill each other's mailboxes therefore never wait
  * for one another: each goes on taking.
  *
- * Parking and waking. A core that is about to sleep says so, then looks again; a sender pushes, then looks whether the core sleeps. Each has a
- * full fence between its two steps, so at least one of them sees the other (Dekker): no message is left to a core that sleeps.
+ * A *note* is a function and two words that lie in the mailbox itself: only its line crosses, where a message's receiver fetches the sender's
+ * line as well. Nothing of it stays with its sender, so a full mailbox refuses it: the sender tries again, or waits with it for room.
  *
- *	core                          sender
- *	is_parked = true              push message
- *	fence                         fence
- *	mail empty? then sleep        is_parked? then engine->wake()
- *
- * Several senders may see the core parked and wake it more than once; the engine's wake is idempotent while it is pending.
+ * Parking and waking: park.h.
  */
 #ifndef CORE_MAILBOX_H
 #define CORE_MAILBOX_H
 
-#include "zokio/base.h"
+#include "core/park.h"
+#include "numa/memory.h"
+#include "zokio/future.h"
 #include "zokio/mpsc.h"
 
 struct zok_core;
@@ -28,114 +25,232 @@ struct zok__message {
 	void (*run)(struct zok_core *core, struct zok__message *message); /* on the receiving core; may free the message */
 };
 
+typedef void (*zok__mail_fn)(struct zok_core *core, struct zok__message *message);
+
+struct zok__note {
+	void (*fn)(void *arg, uint64_t value);
+	void *arg;
+	uint64_t value;
+};
+
+/* What stands in the place of a message's `run` where there is a note; never called. */
+void zok__mail_is_note(struct zok_core *core, struct zok__message *message);
+
+/* Full while `run` is not NULL. */
+struct zok__mail_slot {
+	zok__mail_fn run; /* atomic: publishes the rest, and gives it back */
+	union {
+		struct zok__message *message;
+		struct zok__note note;
+	};
+};
+
+/*
+ * The line between two cores: a slot in either direction. While the two talk in turn (question and answer, or now and then a word) everything
+ * goes through it, and one line crosses each time, because whoever answers owns it already: it has just emptied its half. Two lines, one a
+ * direction, cost 1.5 to 2.5 as much here: each store then waits for the other's polling to let go of the line (docs/decisions/019).
+ */
+struct zok__mail_line {
+	_Alignas(ZOK_FALSE_SHARING) struct zok__mail_slot half[2]; /* [0] from the core with the lower index */
+};
+
+_Static_assert(2 * sizeof(struct zok__mail_slot) == ZOK_CACHE_LINE, "one line crosses");
+
 enum { ZOK__MAILBOX_CAPACITY = 256 };
 
 /*
- * The queue from one core to another: a slot that is not NULL holds a message. The indices are each side's own, so that one line crosses, the
- * slot's, where a queue with shared indices moves two (FastForward: Giacomoni, Moseley, Vachharajani, PPoPP 2008). Each slot has a line to
- * itself, which the sender fetches for writing one message ahead: its last writer was the receiver. For bursts <zokio/spsc.h> is the better one;
- * messages come one by one.
+ * The queue from one core to another, for what does not find the half of the line empty. The indices are each side's own; a slot says itself
+ * whether it is full (FastForward: Giacomoni, Moseley, Vachharajani, PPoPP 2008). Two slots share a line, so that bursts cross two by two.
+ *
+ * Order. The sender goes back to the line only once the receiver has emptied the queue. So what is in the line is older than all in the queue, and
+ * the receiver looks at the line again before it takes from the queue.
  */
-struct zok__mail_slot {
-	_Alignas(ZOK_CACHE_LINE) struct zok__message *message;
-};
-
 struct zok__mailbox {
-	_Alignas(ZOK_FALSE_SHARING) size_t tail; /* the sender's: the next slot to fill */
-	_Alignas(ZOK_FALSE_SHARING) size_t head; /* the receiver's: the next to empty */
 	_Alignas(ZOK_FALSE_SHARING) struct zok__mail_slot slots[ZOK__MAILBOX_CAPACITY];
 };
 
 _Static_assert((ZOK__MAILBOX_CAPACITY & (ZOK__MAILBOX_CAPACITY - 1)) == 0, "an index is a slot's number after a mask");
 
-static inline struct zok__message **zok__mailbox_slot(const struct zok__mailbox *box, size_t index)
+/* One end of the mailboxes between two cores; each core has its own of each pair. */
+struct zok__mail_link {
+	struct zok__mail_slot *line_out, *line_in;
+	struct zok__mailbox *out, *in;
+	size_t tail, head; /* of `out` and `in`: the next slot to fill, to empty */
+	bool is_queueing;  /* something was put into `out` and was not yet seen to be taken */
+	struct {
+		struct zok_mpsc_node *first, *last;
+	} waiting; /* what waits for room in `out`, first in, first out */
+};
+
+static inline struct zok__mail_slot *zok__mailbox_slot(struct zok__mailbox *box, size_t index)
 {
-	return (struct zok__message **)(uintptr_t)&box->slots[index & (ZOK__MAILBOX_CAPACITY - 1)].message;
+	return &box->slots[index & (ZOK__MAILBOX_CAPACITY - 1)];
+}
+
+static inline bool zok__mail_slot_is_full(const struct zok__mail_slot *slot)
+{
+	/* Acquire pairs with the release in zok__mail_slot_run(): the receiver is done with what the slot held. */
+	return ZOK__LOAD(&slot->run, ACQUIRE) != (zok__mail_fn)0;
+}
+
+/* Sender: the slot to fill, NULL when there is no room. */
+static inline struct zok__mail_slot *zok__mail_room(struct zok__mail_link *link)
+{
+	struct zok__mail_slot *slot;
+
+	if (ZOK_UNLIKELY(link->is_queueing))
+		link->is_queueing = zok__mail_slot_is_full(zok__mailbox_slot(link->out, link->tail - 1));
+	if (!link->is_queueing && !zok__mail_slot_is_full(link->line_out))
+		return link->line_out;
+	slot = zok__mailbox_slot(link->out, link->tail);
+	return zok__mail_slot_is_full(slot) ? NULL : slot;
+}
+
+/* Sender: what was put into the slot is the receiver's from here on. */
+static inline void zok__mail_publish(struct zok__mail_link *link, struct zok__mail_slot *slot, zok__mail_fn run)
+{
+	/* Release: whoever sees `run` sees the rest of the slot, and what a message holds. */
+	ZOK__STORE(&slot->run, run, RELEASE);
+	if (slot != link->line_out) {
+		link->tail++;
+		link->is_queueing = true;
+	}
 }
 
 /* Sender: false when full. */
-static inline bool zok__mailbox_push(struct zok__mailbox *box, struct zok__message *message)
+static inline bool zok__mail_push(struct zok__mail_link *link, struct zok__message *message)
 {
-	struct zok__message **slot = zok__mailbox_slot(box, box->tail);
+	struct zok__mail_slot *slot = zok__mail_room(link);
 
-	/* Acquire pairs with the release in pop: the receiver is done with what the slot held. */
-	if (__atomic_load_n(slot, __ATOMIC_ACQUIRE))
+	if (!slot)
 		return false;
-	/* Release: whoever sees the message sees what it holds. */
-	__atomic_store_n(slot, message, __ATOMIC_RELEASE);
-	__builtin_prefetch(zok__mailbox_slot(box, ++box->tail), 1);
+	ZOK__PUT(&slot->message, &message);
+	zok__mail_publish(link, slot, message->run);
 	return true;
 }
 
-/* Receiver: whether there is something to pop. */
-static inline bool zok__mailbox_is_empty(const struct zok__mailbox *box)
+static inline bool zok__mail_push_note(struct zok__mail_link *link, const struct zok__note *note)
 {
-	/* Relaxed: only a hint without the fences of park and wake. */
-	return !__atomic_load_n(zok__mailbox_slot(box, box->head), __ATOMIC_RELAXED);
+	struct zok__mail_slot *slot = zok__mail_room(link);
+
+	if (!slot)
+		return false;
+	ZOK__PUT(&slot->note, note);
+	zok__mail_publish(link, slot, zok__mail_is_note);
+	return true;
+}
+
+/* Receiver: whether there is something to take. Only a hint without the fences of park.h. */
+static inline bool zok__mail_link_is_empty(const struct zok__mail_link *link)
+{
+	return !ZOK__LOAD(&link->line_in->run, RELAXED) && !ZOK__LOAD(&zok__mailbox_slot(link->in, link->head)->run, RELAXED);
 }
 
 /*
- * Receiver: how many messages there are, as far as it can see. What is full lies together from head on, so that halving finds the end: the
- * fewest looks at the sender's lines.
+ * Receiver: how many there are, as far as it can see. What is full lies together from head on, so that halving finds the end: the fewest looks at
+ * the sender's lines.
  */
-static inline size_t zok__mailbox_depth(const struct zok__mailbox *box)
+static inline size_t zok__mail_link_depth(const struct zok__mail_link *link)
 {
 	size_t least = 0, most = ZOK__MAILBOX_CAPACITY;
 
 	while (least < most) {
 		size_t middle = (least + most) / 2;
 
-		/* Relaxed: nothing of the message is read. */
-		if (__atomic_load_n(zok__mailbox_slot(box, box->head + middle), __ATOMIC_RELAXED))
+		/* Relaxed: nothing of the slot is read. */
+		if (ZOK__LOAD(&zok__mailbox_slot(link->in, link->head + middle)->run, RELAXED))
 			least = middle + 1;
 		else
 			most = middle;
 	}
-	return least;
+	/* Relaxed, as above. */
+	return least + (ZOK__LOAD(&link->line_in->run, RELAXED) ? 1 : 0);
 }
 
-/* Receiver: NULL when empty. */
-static inline struct zok__message *zok__mailbox_pop(struct zok__mailbox *box)
+/*
+ * Receiver: empties a slot; false if it was empty. It is given back before what it held is run, so that an answer finds the line ours, and the other
+ * side never sees an answer beside a half that it takes to be full still.
+ */
+static inline bool zok__mail_slot_take(struct zok__mail_slot *slot, struct zok__mail_slot *item)
 {
-	struct zok__message **slot = zok__mailbox_slot(box, box->head);
-	/* Acquire pairs with the release in push. */
-	struct zok__message *message = __atomic_load_n(slot, __ATOMIC_ACQUIRE);
+	/* Acquire pairs with the release in publish. */
+	item->run = ZOK__LOAD(&slot->run, ACQUIRE);
+	if (!item->run)
+		return false;
+	ZOK__GET(&item->note, &slot->note); /* a message is the first word of it */
+	/* Release pairs with the acquire in zok__mail_slot_is_full(). */
+	ZOK__STORE(&slot->run, (zok__mail_fn)0, RELEASE);
+	return true;
+}
 
-	if (!message)
-		return NULL;
-	/* Release pairs with the acquire in push. */
-	__atomic_store_n(slot, NULL, __ATOMIC_RELEASE);
-	box->head++;
-	return message;
+/* Receiver: the next in order; false when there is none. */
+static inline bool zok__mail_pop(struct zok__mail_link *link, struct zok__mail_slot *item)
+{
+	struct zok__mail_slot *slot;
+
+	if (zok__mail_slot_take(link->line_in, item))
+		return true;
+	slot = zok__mailbox_slot(link->in, link->head);
+	/* Acquire: with the queue's slot we see what the sender had put into the line before it, and that goes first. */
+	if (ZOK_LIKELY(!ZOK__LOAD(&slot->run, ACQUIRE)))
+		return false;
+	if (zok__mail_slot_take(link->line_in, item))
+		return true;
+	link->head++;
+	return zok__mail_slot_take(slot, item);
 }
 
 ZOK_MPSC(zok__inbox, struct zok__message, node);
 
-/* What waits on the sender's side for room in another core's mailbox: the sender's own, first in, first out. */
-struct zok__outbox {
-	struct zok_mpsc_node *first, *last;
-};
-
 struct zok__mail {
-	struct zok__mailbox *boxes;   /* one from each core, by its index; the receiver allocates them */
-	struct zok__outbox *outboxes; /* one to each core */
+	/* everybody reads these, nobody writes them while cores run */
+	struct zok__mailbox *boxes;   /* one from each core, by its index: on the receiver's node */
+	struct zok__mail_line *lines; /* one to each core of a higher index, and to itself */
 	unsigned core_count;
-	unsigned waiting_count; /* messages in all outboxes */
+	bool never_parks; /* it spins: senders need no fence and no look at is_parked */
+
+	/* the core's own */
+	_Alignas(ZOK_FALSE_SHARING) struct zok__mail_link *links; /* one to each core */
+	unsigned waiting_count;					  /* messages and notes that wait for room */
+	uint64_t notes_sent, notes_run;
 	struct zok__inbox inbox;
-	_Alignas(ZOK_FALSE_SHARING) bool is_parked; /* atomic, see above */
+	_Alignas(ZOK_FALSE_SHARING) bool is_parked; /* atomic, park.h */
+
+	_Alignas(ZOK_FALSE_SHARING) struct zok__region region; /* where boxes and lines lie */
 };
 
-int zok__mail_init(struct zok__mail *mail, unsigned core_count);
+/* `node`: whose memory the mailboxes prefer, -1: no wish. -ENOMEM. */
+int zok__mail_init(struct zok__mail *mail, unsigned core_count, int node, bool never_parks);
 void zok__mail_finish(struct zok__mail *mail);
+
+/* Joins the core's ends to those of its peers, of which those with lower indices exist. Before anything is sent to it or by it. */
+void zok__mail_connect(struct zok_core *core);
 
 /* From one core to another, on the sender's core. A core may send to itself. */
 void zok__mail_send(struct zok_core *from, struct zok_core *to, struct zok__message *message);
 
+/* The same with a note; false, and nothing was sent, where there is no room or something waits for it already. */
+bool zok__mail_note(struct zok_core *from, struct zok_core *to, const struct zok__note *note);
+
 /* From any thread. The core must stay open until the message has been run. */
 void zok__mail_post(struct zok_core *to, struct zok__message *message);
 
-/* Runs what has come and pushes what waits. Returns whether anything was run. On the core. */
+/* A note that waits for room, in its sender's memory until `room` is ready: then it was sent (0), or cancelled before it was (-ECANCELED). */
+struct zok__waiting_note {
+	struct zok__message message; /* first: its place among those that wait */
+	struct zok_future room;
+	struct zok_core *from, *to;
+	struct zok__note note;
+};
+
+/* Prepares `waiting->room`; awaiting it puts the note behind all that waits for room at `to`. */
+void zok__mail_wait_prepare(struct zok__waiting_note *waiting, struct zok_core *from, struct zok_core *to, const struct zok__note *note);
+
+/* Runs what has come and pushes what waits. Returns whether anything was run, or a note that waited was sent. On the core. */
 bool zok__mail_take(struct zok_core *core);
+
+/* Whether nothing has come that was not taken, and nothing waits for room elsewhere. On the core. */
+bool zok__mail_is_empty(const struct zok_core *core);
 
 /* Before sleeping: false if there is mail after all. After true the core may sleep and calls unpark. */
 bool zok__mail_park(struct zok_core *core);

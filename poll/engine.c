@@ -430,26 +430,17 @@ void zok__poll_ready(struct zok__poll *poll, uint64_t tag, unsigned ready)
 	serve(poll, state);
 }
 
-/* Release: what the waker wrote before this is seen by the core that it wakes, also where an earlier waker makes the system call. */
 void zok__poll_wake(struct zok__engine *engine)
 {
 	struct zok__poll *poll = poll_of(engine);
 
-	if (!__atomic_exchange_n(&poll->is_woken, true, __ATOMIC_RELEASE))
+	if (zok__woken_raise(&poll->is_woken))
 		poll->backend_ops->wake(poll->backend);
 }
 
-/*
- * Acquire, pairs with zok__poll_wake(): a waker that found the flag set comes before this exchange, which therefore sees what it wrote, and the
- * core looks for work after wait() has returned. A waker that comes later finds the flag clear and makes the system call. An exchange, not a
- * store, because only a read can acquire.
- */
 void zok__poll_woken(struct zok__poll *poll)
 {
-	bool was_woken = __atomic_exchange_n(&poll->is_woken, false, __ATOMIC_ACQUIRE);
-
-	assert(was_woken);
-	(void)was_woken;
+	zok__woken_clear(&poll->is_woken);
 }
 
 void zok__poll_release(struct zok__engine *engine, struct zok_buf *buf)

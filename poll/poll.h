@@ -13,6 +13,7 @@
 
 #include "core/bufs.h"
 #include "core/counters.h"
+#include "core/park.h"
 #include "poll/backend.h"
 
 enum {
@@ -83,7 +84,7 @@ struct zok__poll {
 
 	unsigned depth;
 	int delivered;
-	bool is_woken; /* atomic: a wake is on its way that no wait has reported yet */
+	bool is_woken; /* atomic, core/park.h: a wake is on its way that no wait has reported yet */
 
 	enum zok__mode mode;
 	struct zok__engine_feature features[5];

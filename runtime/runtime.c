@@ -149,6 +149,7 @@ static int make_cores(struct zok_runtime *runtime)
 	options.peers = runtime->cores;
 	for (unsigned i = 0; rc == 0 && i < runtime->core_count; i++) {
 		options.index = i;
+		options.node = runtime->config.cores.place[i].node;
 		rc = zok__core_create(&runtime->cores[i], &options);
 		runtime->seats[i] = (struct zok__seat){.runtime = runtime, .core = runtime->cores[i]};
 	}

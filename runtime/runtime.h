@@ -53,6 +53,11 @@ struct zok_runtime {
 /* The runtime that runs, NULL if none does. Acquire/release: who sees it sees it whole. */
 struct zok_runtime *zok__runtime(void);
 
+/* ---- spawn.c ---- */
+
+/* Core `index` of the running runtime, for a caller on a core; NULL otherwise, and a line in the log that says why. */
+struct zok_core *zok__core_at(unsigned index);
+
 /* ---- stop.c ---- */
 
 /* Ask for the end: the first core's root scope is cancelled. Async-signal-safe. A second signal ends the process. */

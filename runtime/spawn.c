@@ -29,7 +29,7 @@ static void proxy_finish(struct zok_task *task)
 	zok__release(zok_allocator(), task, sizeof(struct proxy));
 }
 
-static struct zok_core *core_of(unsigned index)
+struct zok_core *zok__core_at(unsigned index)
 {
 	struct zok_runtime *runtime = zok__runtime();
 
@@ -52,7 +52,7 @@ static void send_off(struct proxy *proxy)
 int zok_spawn_on(unsigned index, struct zok_scope *scope, int (*fn)(void *arg), void *arg, const struct zok_spawn_options *options)
 {
 	struct zok_spawn_options proxy_options = {.name = options && options->name ? options->name : "remote", .finish = proxy_finish};
-	struct zok_core *there = core_of(index);
+	struct zok_core *there = zok__core_at(index);
 	struct proxy *proxy;
 	int rc;
 
@@ -74,7 +74,7 @@ int zok_spawn_on(unsigned index, struct zok_scope *scope, int (*fn)(void *arg), 
 
 int zok_call_on(unsigned index, int (*fn)(void *arg), void *arg)
 {
-	struct zok_core *there = core_of(index);
+	struct zok_core *there = zok__core_at(index);
 	struct zok__remote remote;
 
 	if (!there)

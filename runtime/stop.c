@@ -24,6 +24,7 @@ struct visit {
 	struct zok_waker emptied; /* there: the root scope's join */
 	bool stops;		  /* lets the loop end; otherwise it cancels the root scope and waits until that is empty */
 	bool was_alive;
+	uint64_t notes_sent, notes_run; /* there, by then */
 };
 
 static void visit_came_back(struct zok_core *core, struct zok__message *message)
@@ -33,6 +34,8 @@ static void visit_came_back(struct zok_core *core, struct zok__message *message)
 
 static void send_home(struct visit *visit)
 {
+	visit->notes_sent = visit->there->mail.notes_sent;
+	visit->notes_run = visit->there->mail.notes_run;
 	visit->message.run = visit_came_back;
 	zok__mail_send(visit->there, visit->home, &visit->message);
 }
@@ -81,8 +84,7 @@ static void visit_cancel(struct zok_future *future)
 
 static const struct zok_future_ops visit_ops = {.poll = visit_poll, .cancel = visit_cancel};
 
-/* Returns whether something was alive there. */
-static bool visit_core(struct zok_core *there, bool stops)
+static struct visit visit_core(struct zok_core *there, bool stops)
 {
 	struct visit visit = {
 		.message.run = visit_there, .home = zok__core(), .there = there, .emptied.wake = go_on_if_empty, .stops = stops};
@@ -90,16 +92,42 @@ static bool visit_core(struct zok_core *there, bool stops)
 	zok_future_prepare(&visit.done, &visit_ops);
 	visit.done.is_shielded = true;
 	zok_await(&visit.done);
-	return visit.was_alive;
+	return visit;
 }
 
-static bool drain_round(struct zok_runtime *runtime)
-{
-	bool was_alive = false;
+/* What a round has found. */
+struct round {
+	bool was_alive;
+	uint64_t notes_sent, notes_run;
+};
 
-	for (unsigned i = 0; i < runtime->core_count; i++)
-		was_alive |= visit_core(runtime->cores[i], false);
-	return was_alive;
+static struct round drain_round(struct zok_runtime *runtime)
+{
+	struct round round = {0};
+
+	for (unsigned i = 0; i < runtime->core_count; i++) {
+		struct visit visit = visit_core(runtime->cores[i], false);
+
+		round.was_alive |= visit.was_alive;
+		round.notes_sent += visit.notes_sent;
+		round.notes_run += visit.notes_run;
+	}
+	return round;
+}
+
+/*
+ * Until nothing is alive and no note is on its way. The cores are not visited at one instant, so a round's sums alone prove
+ * nothing: the same sums twice, sent and run alike, do (Mattern, "Algorithms for distributed termination detection", 1987: four counters).
+ */
+static void drain(struct zok_runtime *runtime)
+{
+	struct round last, round = drain_round(runtime);
+
+	do {
+		last = round;
+		round = drain_round(runtime);
+	} while (round.was_alive || round.notes_run != round.notes_sent || round.notes_sent != last.notes_sent ||
+		 round.notes_run != last.notes_run);
 }
 
 static int conduct(void *arg)
@@ -110,8 +138,7 @@ static int conduct(void *arg)
 
 	zok__remote_prepare(&remote, first, runtime->main_fn, runtime->arg, &(struct zok_spawn_options){.name = "main"});
 	runtime->result = (int)zok_await(&remote.done);
-	while (drain_round(runtime))
-		;
+	drain(runtime);
 	for (unsigned i = 1; i < runtime->core_count; i++)
 		visit_core(runtime->cores[i], true);
 	zok_scope_cancel(&first->service); /* the grace period, if one runs */

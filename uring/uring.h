@@ -80,7 +80,7 @@ struct zok__uring {
 
 	/* wake.c; the only fields that other threads touch */
 	int wake_fd;
-	int is_woken __attribute__((aligned(ZOK_FALSE_SHARING)));
+	bool is_woken __attribute__((aligned(ZOK_FALSE_SHARING))); /* core/park.h */
 
 	/* what report() tells; cold */
 	const char *mode __attribute__((aligned(ZOK_FALSE_SHARING)));

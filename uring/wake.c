@@ -4,6 +4,8 @@
  */
 #include "uring/uring.h"
 
+#include "core/park.h"
+
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
@@ -50,14 +52,9 @@ void zok__uring_wake_seen(struct zok__uring *uring, bool is_still_armed)
 		(void)ignored; /* -EAGAIN: nobody has written since */
 		uring->is_wake_unarmed = true;
 	}
-	/*
-	 * Acquire: what a waker did before its exchange (a message put into a mailbox) is seen by what follows this wait. An exchange, not a
-	 * store, so that every waker that found 1 is ordered before it, and every one after it finds 0 and writes again.
-	 */
-	__atomic_exchange_n(&uring->is_woken, 0, __ATOMIC_ACQ_REL);
+	zok__woken_clear(&uring->is_woken);
 }
 
-/* Release: pairs with the exchange in zok__uring_wake_seen(). Who finds 1 relies on the write of who found 0. */
 void zok__uring_wake(struct zok__engine *engine)
 {
 	struct zok__uring *uring = zok__uring_of(engine);
@@ -65,7 +62,7 @@ void zok__uring_wake(struct zok__engine *engine)
 	int saved_errno = errno;
 	ssize_t ignored;
 
-	if (__atomic_exchange_n(&uring->is_woken, 1, __ATOMIC_ACQ_REL))
+	if (!zok__woken_raise(&uring->is_woken))
 		return;
 	ignored = write(uring->wake_fd, &one, sizeof one);
 	(void)ignored; /* cannot fail: the counter is far from its limit, and an eventfd's write is not interrupted */

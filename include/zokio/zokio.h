@@ -4,6 +4,7 @@
 
 #include "zokio/async.h"
 #include "zokio/base.h"
+#include "zokio/cores.h"
 #include "zokio/deque.h"
 #include "zokio/fault.h"
 #include "zokio/future.h"

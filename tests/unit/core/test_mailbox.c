@@ -12,7 +12,8 @@
 
 #include <cmocka.h>
 
-enum { MANY = 100000, BURST_MAX = 2, WATCHDOG_S = 50 };
+/* ROOM: what finds room between two cores, in the queue and in the line. */
+enum { MANY = 100000, BURST_MAX = 2, ROOM = ZOK__MAILBOX_CAPACITY + 1, WATCHDOG_S = 50 };
 
 /* Two cores without a loop: the tests turn them by hand. */
 static struct zok_core *cores[2];
@@ -101,27 +102,145 @@ static void test_a_full_mailbox_keeps_the_order(void **state)
 
 	for (unsigned i = 0; i < sent; i++)
 		zok__mail_send(cores[0], cores[1], &letters[i].message);
-	assert_int_equal(cores[0]->mail.waiting_count, ZOK__MAILBOX_CAPACITY);
+	assert_int_equal(cores[0]->mail.waiting_count, sent - ROOM);
 	assert_true(zok__mail_take(cores[1]));
 	assert_in_range(received_by(1), 1, ZOK__MAILBOX_CAPACITY);
-	assert_int_equal(cores[1]->counters->stats.mail_depth, ZOK__MAILBOX_CAPACITY);
+	assert_int_equal(cores[1]->counters->stats.mail_depth, ROOM);
 	/* There is room now; what comes later goes behind what waits all the same. */
 	for (unsigned i = sent; i < COUNT; i++)
 		zok__mail_send(cores[0], cores[1], &letters[i].message);
-	assert_int_equal(cores[0]->mail.waiting_count, ZOK__MAILBOX_CAPACITY + 100);
+	assert_int_equal(cores[0]->mail.waiting_count, COUNT - ROOM);
 	while (received_by(1) < COUNT) {
 		assert_false(zok__mail_take(cores[0])); /* pushes what waits; runs nothing */
 		assert_true(zok__mail_take(cores[1]));
 	}
 	assert_false(zok__mail_take(cores[1]));
 	assert_int_equal(cores[1]->counters->stats.mail_depth, 0);
-	assert_int_equal(cores[1]->counters->stats.mail_depth_max, ZOK__MAILBOX_CAPACITY);
+	assert_int_equal(cores[1]->counters->stats.mail_depth_max, ROOM);
 	assert_int_equal(cores[0]->mail.waiting_count, 0);
-	assert_null(cores[0]->mail.outboxes[1].first);
-	assert_null(cores[0]->mail.outboxes[1].last);
+	assert_null(cores[0]->mail.links[1].waiting.first);
+	assert_null(cores[0]->mail.links[1].waiting.last);
 	assert_false(readings[1].is_out_of_order);
 	assert_int_equal(cores[0]->counters->stats.messages_sent, COUNT);
 	assert_int_equal(cores[1]->counters->stats.messages_received, COUNT);
+	free(letters);
+}
+
+/* The line and the queue behind it change places again and again, with one, two or many under way. */
+static void test_the_order_stands_over_the_line_and_the_queue(void **state)
+{
+	enum { COUNT = 20000 };
+	struct letter *letters = write_letters(0, COUNT);
+	unsigned sent = 0, burst = 1;
+
+	while (sent < COUNT) {
+		for (unsigned i = 0; i < burst && sent < COUNT; i++)
+			zok__mail_send(cores[0], cores[1], &letters[sent++].message);
+		if (burst % 3 != 0)
+			zok__mail_take(cores[1]);
+		burst = burst % 7 + 1;
+		zok__mail_take(cores[0]);
+	}
+	while (received_by(1) < COUNT) {
+		zok__mail_take(cores[0]);
+		zok__mail_take(cores[1]);
+	}
+	assert_false(readings[1].is_out_of_order);
+	free(letters);
+}
+
+static void count_value(void *sum, uint64_t value)
+{
+	*(uint64_t *)sum += value;
+}
+
+static void test_a_note_carries_its_words(void **state)
+{
+	uint64_t sum = 0;
+	struct zok__note note = {.fn = count_value, .arg = &sum, .value = 1};
+
+	for (note.value = 1; note.value <= ROOM; note.value++)
+		assert_true(zok__mail_note(cores[0], cores[1], &note));
+	assert_false(zok__mail_note(cores[0], cores[1], &note)); /* full: nothing of it is kept */
+	assert_int_equal(cores[0]->mail.waiting_count, 0);
+	while (zok__mail_take(cores[1]))
+		;
+	assert_int_equal(sum, (uint64_t)ROOM * (ROOM + 1) / 2);
+	assert_int_equal(cores[0]->mail.notes_sent, ROOM);
+	assert_int_equal(cores[1]->mail.notes_run, ROOM);
+	assert_int_equal(cores[1]->counters->stats.messages_received, ROOM);
+}
+
+static void test_a_note_does_not_overtake_what_waits(void **state)
+{
+	struct letter *letters = write_letters(0, ROOM + 1);
+	uint64_t sum = 0;
+	struct zok__note note = {.fn = count_value, .arg = &sum, .value = 1};
+
+	for (unsigned i = 0; i <= ROOM; i++)
+		zok__mail_send(cores[0], cores[1], &letters[i].message);
+	zok__mail_take(cores[1]);
+	assert_false(zok__mail_note(cores[0], cores[1], &note)); /* there is room, but a message waits for it */
+	zok__mail_take(cores[0]);
+	assert_true(zok__mail_note(cores[0], cores[1], &note));
+	while (zok__mail_take(cores[1]))
+		;
+	assert_int_equal(sum, 1);
+	free(letters);
+}
+
+static void test_a_waiting_note_goes_in_its_turn_and_can_be_cancelled(void **state)
+{
+	enum { WAITING = 3 };
+	struct letter *letters = write_letters(0, ROOM + 1);
+	struct zok__waiting_note waiting[WAITING];
+	uint64_t sums[WAITING] = {0};
+
+	for (unsigned i = 0; i < ROOM; i++)
+		zok__mail_send(cores[0], cores[1], &letters[i].message);
+	for (int i = 0; i < WAITING; i++) {
+		zok__mail_wait_prepare(&waiting[i], cores[0], cores[1],
+				       &(struct zok__note){.fn = count_value, .arg = &sums[i], .value = 1});
+		waiting[i].room.ops->poll(&waiting[i].room);
+	}
+	zok__mail_send(cores[0], cores[1], &letters[ROOM].message);
+	assert_int_equal(cores[0]->mail.waiting_count, WAITING + 1);
+	zok_future_cancel(&waiting[0].room); /* the first, and one in the middle */
+	zok_future_cancel(&waiting[1].room);
+	assert_int_equal(waiting[0].room.result, -ECANCELED);
+	assert_int_equal(waiting[1].room.result, -ECANCELED);
+	assert_int_equal(cores[0]->mail.waiting_count, 2);
+	assert_true(zok__mail_take(cores[1]));
+	assert_true(zok__mail_take(cores[0])); /* a note that waited has gone */
+	assert_true(zok_future_is_ready(&waiting[2].room));
+	assert_int_equal(waiting[2].room.result, 0);
+	while (zok__mail_take(cores[1]))
+		;
+	assert_int_equal(sums[0] + sums[1], 0);
+	assert_int_equal(sums[2], 1);
+	assert_int_equal(received_by(1), ROOM + 1);
+	assert_false(readings[1].is_out_of_order);
+	assert_null(cores[0]->mail.links[1].waiting.last);
+	free(letters);
+}
+
+static void test_the_last_that_waits_can_be_cancelled(void **state)
+{
+	struct letter *letters = write_letters(0, ROOM + 2);
+	struct zok__waiting_note waiting;
+
+	for (unsigned i = 0; i <= ROOM; i++)
+		zok__mail_send(cores[0], cores[1], &letters[i].message);
+	zok__mail_wait_prepare(&waiting, cores[0], cores[1], &(struct zok__note){.fn = count_value});
+	waiting.room.ops->poll(&waiting.room);
+	zok_future_cancel(&waiting.room);
+	zok__mail_send(cores[0], cores[1], &letters[ROOM + 1].message); /* behind what is the last now */
+	while (received_by(1) < ROOM + 2) {
+		zok__mail_take(cores[1]);
+		zok__mail_take(cores[0]);
+	}
+	assert_int_equal(cores[0]->mail.waiting_count, 0);
+	assert_false(readings[1].is_out_of_order);
 	free(letters);
 }
 
@@ -141,7 +260,7 @@ static void test_a_core_may_write_to_itself(void **state)
 
 static void test_nobody_sleeps_over_mail(void **state)
 {
-	struct letter *letters = write_letters(0, ZOK__MAILBOX_CAPACITY + 1);
+	struct letter *letters = write_letters(0, ROOM + 1);
 
 	assert_true(zok__mail_park(cores[1]));
 	zok__mail_unpark(cores[1]);
@@ -151,7 +270,7 @@ static void test_nobody_sleeps_over_mail(void **state)
 	zok__mail_take(cores[1]);
 	assert_true(zok__mail_park(cores[1]));
 	zok__mail_unpark(cores[1]);
-	for (unsigned i = 0; i <= ZOK__MAILBOX_CAPACITY; i++)
+	for (unsigned i = 0; i <= ROOM; i++)
 		zok__mail_send(cores[0], cores[1], &letters[i].message);
 	assert_false(zok__mail_park(cores[1])); /* a mailbox */
 	assert_false(zok__mail_park(cores[0])); /* nor over what it has to push itself */
@@ -169,7 +288,7 @@ static void count_wake(struct zok__engine *engine)
 {
 	const struct zok__mail *mail = &cores[1]->mail;
 
-	assert_true(!zok__mailbox_is_empty(&mail->boxes[0]) || !zok__inbox_is_empty(&mail->inbox));
+	assert_true(!zok__mail_link_is_empty(&mail->links[0]) || !zok__inbox_is_empty(&mail->inbox));
 	engine_wakes++;
 }
 
@@ -316,6 +435,64 @@ static void test_two_cores_that_flood_each_other_both_end(void **state)
 	}
 }
 
+/* A traveller goes to the other core each time it is run, until its journeys are over. */
+struct traveller {
+	struct zok__message message;
+	unsigned left;
+};
+
+enum { TRAVELLERS = 4 * ROOM, JOURNEYS = 200 };
+
+static unsigned arrived; /* atomic */
+
+static void travel(struct zok_core *core, struct zok__message *message)
+{
+	struct traveller *traveller = ZOK_CONTAINER_OF(message, struct traveller, message);
+
+	if (traveller->left-- > 0)
+		zok__mail_send(core, cores[1 - core->options.index], message);
+	else
+		__atomic_fetch_add(&arrived, 1, __ATOMIC_RELAXED); /* a count: nothing is read after it */
+}
+
+struct tour {
+	struct zok_core *core;
+	struct traveller *travellers;
+};
+
+/* Filled to the brim before the first is taken, and again by each message that is run. */
+static void *see_off(void *arg)
+{
+	struct tour *tour = arg;
+
+	for (unsigned i = 0; i < TRAVELLERS; i++)
+		zok__mail_send(tour->core, cores[1 - tour->core->options.index], &tour->travellers[i].message);
+	while (__atomic_load_n(&arrived, __ATOMIC_RELAXED) < 2 * TRAVELLERS)
+		zok__mail_take(tour->core);
+	return NULL;
+}
+
+static void test_full_mailboxes_of_messages_that_send_messages_do_not_deadlock(void **state)
+{
+	static struct traveller travellers[2][TRAVELLERS];
+	struct tour tours[2];
+	pthread_t threads[2];
+
+	arrived = 0;
+	for (unsigned core = 0; core < 2; core++) {
+		for (unsigned i = 0; i < TRAVELLERS; i++)
+			travellers[core][i] = (struct traveller){.message.run = travel, .left = JOURNEYS};
+		tours[core] = (struct tour){.core = cores[core], .travellers = travellers[core]};
+	}
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_create(&threads[i], NULL, see_off, &tours[i]), 0);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(pthread_join(threads[i], NULL), 0);
+	assert_int_equal(arrived, 2 * TRAVELLERS);
+	for (int i = 0; i < 2; i++)
+		assert_int_equal(cores[i]->mail.waiting_count, 0);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -326,6 +503,13 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_no_post_is_left_to_a_core_that_sleeps, open_cores, close_cores),
 		cmocka_unit_test_setup_teardown(test_no_message_is_left_to_a_core_that_sleeps, open_cores, close_cores),
 		cmocka_unit_test_setup_teardown(test_two_cores_that_flood_each_other_both_end, open_cores, close_cores),
+		cmocka_unit_test_setup_teardown(test_the_order_stands_over_the_line_and_the_queue, open_cores, close_cores),
+		cmocka_unit_test_setup_teardown(test_a_note_carries_its_words, open_cores, close_cores),
+		cmocka_unit_test_setup_teardown(test_a_note_does_not_overtake_what_waits, open_cores, close_cores),
+		cmocka_unit_test_setup_teardown(test_a_waiting_note_goes_in_its_turn_and_can_be_cancelled, open_cores, close_cores),
+		cmocka_unit_test_setup_teardown(test_the_last_that_waits_can_be_cancelled, open_cores, close_cores),
+		cmocka_unit_test_setup_teardown(test_full_mailboxes_of_messages_that_send_messages_do_not_deadlock, open_cores,
+						close_cores),
 	};
 
 	alarm(WATCHDOG_S);

@@ -1,6 +1,7 @@
 /*
- * What does a message from one core to another cost, one way? Half of a round trip between two spinning cores, beside the least that the machine
- * can do: one cache line that goes back and forth between two bare threads, in the same run. First case: our message.
+ * What does a word from one core to another cost, one way? Half of a round trip through two mailboxes between two spinning cores, beside the
+ * least that the machine can do: one cache line that goes back and forth between two bare threads, in the same run. First case: zok_tell(), whose
+ * words lie in the mailbox; then a message that lies in its sender's memory, and calls that wait for their result.
  */
 #include "core/core.h"
 #include "perf/bench/bench.h"
@@ -92,7 +93,30 @@ static double queue_one_way(void *arg)
 	return (double)began_ns / (2.0 * ROUND_TRIPS);
 }
 
-/* ---- Messages between two cores ---- */
+/* ---- Words between two cores ---- */
+
+/* Runs on whichever core the ball has come to, and sends it back. */
+static void return_ball(void *is_over, uint64_t left)
+{
+	int here = zok_core_index();
+
+	if (here == 0 && left-- == 0)
+		zok_event_set(is_over);
+	else
+		zok_tell((unsigned)(1 - here), return_ball, is_over, left);
+}
+
+static double tell_one_way(void)
+{
+	struct zok_event is_over;
+	uint64_t began_ns;
+
+	zok_event_init(&is_over, false);
+	began_ns = bench_now_ns();
+	zok_tell(1, return_ball, &is_over, ROUND_TRIPS);
+	zok_event_wait(&is_over);
+	return (double)(bench_now_ns() - began_ns) / (2.0 * ROUND_TRIPS);
+}
 
 struct ball {
 	struct zok__message message;
@@ -101,7 +125,7 @@ struct ball {
 	struct zok_event *event;
 };
 
-/* Runs on whichever core the ball has come to, and sends it back. */
+/* The same with a message, whose line crosses beside the mailbox's. */
 static void hit(struct zok_core *core, struct zok__message *message)
 {
 	struct ball *ball = ZOK_CONTAINER_OF(message, struct ball, message);
@@ -169,6 +193,11 @@ static double on_two_cores(double (*run)(void), const char *mode)
 	return round.figure;
 }
 
+static double ours_tell(void *arg)
+{
+	return on_two_cores(tell_one_way, "spin");
+}
+
 static double ours_message(void *arg)
 {
 	return on_two_cores(message_one_way, "spin");
@@ -186,15 +215,17 @@ static double ours_call_parked(void *arg)
 
 int main(int argc, char **argv)
 {
-	const struct bench_case message[] = {
-		{"zokio message", ours_message, NULL},		 {"zok_call_on, spinning", ours_call, NULL},
-		{"zok_call_on, parked", ours_call_parked, NULL}, {"bare SPSC queue", queue_one_way, NULL},
+	const struct bench_case cases[] = {
+		{"zok_tell", ours_tell, NULL},
 		{"one cache line", line_one_way, NULL},
+		{"message of the sender's", ours_message, NULL},
+		{"bare SPSC queue", queue_one_way, NULL},
+		{"zok_call_on, spinning", ours_call, NULL},
+		{"zok_call_on, parked", ours_call_parked, NULL},
 	};
 
 	bench_init(argc, argv);
-	bench_ask(
-		&(struct bench_question){.name = "message", .unit = "ns one way", .subject = "zokio message", .against = "one cache line"},
-		message, sizeof message / sizeof *message);
+	bench_ask(&(struct bench_question){.name = "mailbox", .unit = "ns one way", .subject = "zok_tell", .against = "one cache line"},
+		  cases, sizeof cases / sizeof *cases);
 	return 0;
 }
