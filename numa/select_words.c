@@ -208,12 +208,6 @@ static int refuse_device(struct zok__selection *selection, struct zok__item item
 	return zok__item_refuse(selection, item, false, reason);
 }
 
-/* One node: near everything, whatever the firmware says. */
-static bool has_one_node(const struct zok__topology *topology)
-{
-	return zok__bitset_next(&topology->nodes, zok__bitset_next(&topology->nodes, -1)) < 0;
-}
-
 static int name_near(struct zok__selection *selection, struct zok__item item, struct zok__item argument, struct zok__named *named)
 {
 	const struct zok__topology *topology = selection->topology;
@@ -224,11 +218,11 @@ static int name_near(struct zok__selection *selection, struct zok__item item, st
 				     argument.length == 0 ? "near: takes the name of a NIC or a disk" : "no such NIC or disk here");
 	if (device->is_virtual)
 		return refuse_device(selection, item, "a device without hardware is near no core");
-	if (zok__bitset_is_empty(&device->near) && !has_one_node(topology))
+	if (zok__bitset_is_empty(&device->near))
 		return refuse_number(selection, item, "the firmware does not say where it is: name a node instead", "nodes",
 				     &topology->nodes);
 	for (size_t i = 0; i < topology->place_count; i++)
-		if (zok__bitset_is_empty(&device->near) || zok__bitset_has(&device->near, topology->place[i].cpu))
+		if (zok__bitset_has(&device->near, topology->place[i].cpu))
 			zok__bitset_add(&named->cpus, topology->place[i].cpu);
 	snprintf(named->meaning, sizeof named->meaning, "cores near %s%s%s", device->name, device->address[0] != '\0' ? " at " : "",
 		 device->address);

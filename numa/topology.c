@@ -6,6 +6,24 @@
 
 #include "numa/file.h"
 
+/* Where there is one node, all hardware is there, though the firmware says nothing: virtual machines mostly. */
+static void place_devices_on_only_node(struct zok__topology *topology)
+{
+	int node = zok__bitset_next(&topology->nodes, -1);
+
+	if (zok__bitset_next(&topology->nodes, node) >= 0)
+		return;
+	for (size_t i = 0; i < topology->devices.count; i++) {
+		struct zok__device *device = &topology->devices.device[i];
+
+		if (device->is_virtual || !zok__bitset_is_empty(&device->near))
+			continue;
+		device->node = node;
+		for (size_t k = 0; k < topology->place_count; k++)
+			zok__bitset_add(&device->near, topology->place[k].cpu);
+	}
+}
+
 static int load(const struct zok__topology_source *source, struct zok__topology **out)
 {
 	struct zok__topology *topology = calloc(1, sizeof *topology);
@@ -20,6 +38,7 @@ static int load(const struct zok__topology_source *source, struct zok__topology 
 		zok__topology_destroy(topology);
 		return rc;
 	}
+	place_devices_on_only_node(topology);
 	assert(topology->place_count > 0 && topology->kind_count > 0);
 	*out = topology;
 	return 0;
@@ -82,6 +101,7 @@ static void read_set(struct zok__bitset *out, const char *root, const char *name
 
 int zok__topology_read_system(struct zok__topology *topology, const char *root)
 {
+	topology->root = root;
 	read_set(&topology->isolated, root, "isolated");
 	read_set(&topology->nohz_full, root, "nohz_full");
 	return zok__devices_read(&topology->devices, root);

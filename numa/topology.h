@@ -28,6 +28,7 @@ struct zok__place {
 
 struct zok__topology {
 	const char *source;	  /* "hwloc" or "affinity": what was really read, for reports */
+	const char *root;	  /* where its /proc and /sys are, "" for this machine; NULL when it is only described */
 	struct zok__place *place; /* every CPU that is online, in the order of their numbers */
 	size_t place_count;
 	struct zok__bitset present; /* CPUs that exist; those without a place are offline */
@@ -65,7 +66,7 @@ void zok__topology_destroy(struct zok__topology *topology);
 /* Numbers the SMT siblings of each physical core; for sources, once the table is filled and sorted. */
 void zok__topology_number_siblings(struct zok__topology *topology);
 
-/* Reads what is the same for every source of the machine that root/sys shows: devices, isolated CPUs. -ENOMEM. */
+/* Reads what is the same for every source of the machine that root/sys shows: devices, isolated CPUs. `root` outlives the topology. -ENOMEM. */
 ZOK_NODISCARD int zok__topology_read_system(struct zok__topology *topology, const char *root);
 
 /* The place of a CPU, or NULL if there is none or it is offline. Belongs to the topology. */

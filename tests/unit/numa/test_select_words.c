@@ -195,24 +195,6 @@ static void says_what_is_wrong_and_what_would_work(void **state)
 	check_rows(rows, sizeof rows / sizeof *rows);
 }
 
-/* Near what nobody knows the place of, on a machine of one node: anywhere. */
-static void is_near_everything_on_one_node(void **state)
-{
-	struct zok__topology *machine = make_machine(false, "");
-	struct zok__allowance allowance;
-	struct zok__core_set set;
-	char error[ZOK__CORES_ERROR_SIZE] = "";
-
-	for (size_t i = 0; i < machine->place_count; i++)
-		machine->place[i].node = 0;
-	zok__bitset_remove(&machine->nodes, 1);
-	memset(&allowance, 0xff, sizeof allowance);
-	assert_int_equal(zok__cores_select_from(machine, &allowance, "near:vda", &set, error, sizeof error), 0);
-	assert_int_equal(set.count, 16);
-	zok__core_set_release(&set);
-	zok__topology_destroy(machine);
-}
-
 /* ---- what a watcher is told ---- */
 
 static char told[1024];
@@ -248,9 +230,11 @@ static void tells_why_each_cpu_was_taken_or_not(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(names_groups_of_cores),	  cmocka_unit_test(prefers_isolated_whole_and_fast_cores),
-		cmocka_unit_test(takes_so_many_and_whole_cores),  cmocka_unit_test(says_what_is_wrong_and_what_would_work),
-		cmocka_unit_test(is_near_everything_on_one_node), cmocka_unit_test(tells_why_each_cpu_was_taken_or_not),
+		cmocka_unit_test(names_groups_of_cores),
+		cmocka_unit_test(prefers_isolated_whole_and_fast_cores),
+		cmocka_unit_test(takes_so_many_and_whole_cores),
+		cmocka_unit_test(says_what_is_wrong_and_what_would_work),
+		cmocka_unit_test(tells_why_each_cpu_was_taken_or_not),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -89,11 +89,58 @@ static void every_source_gives_the_same_machine(void **state)
 	zok__topology_destroy(simple);
 }
 
+static int load_with_devices(struct zok__topology *topology, int last_node)
+{
+	for (int i = 0; i < 2; i++) {
+		struct zok__device *device = zok__devices_add(&topology->devices);
+
+		assert_non_null(device);
+		device->is_virtual = i == 1;
+	}
+	topology->place = calloc(1, sizeof *topology->place);
+	assert_non_null(topology->place);
+	topology->place->cpu = 3;
+	topology->place_count = 1;
+	for (int node = 0; node <= last_node; node++)
+		zok__bitset_add(&topology->nodes, node);
+	return 0;
+}
+
+static int load_one_node(struct zok__topology *topology)
+{
+	return load_with_devices(topology, 0);
+}
+
+static int load_two_nodes(struct zok__topology *topology)
+{
+	return load_with_devices(topology, 1);
+}
+
+static const struct zok__topology_source one_node = {"one node", load_one_node};
+static const struct zok__topology_source two_nodes = {"two nodes", load_two_nodes};
+
+static void knows_where_hardware_is_on_a_machine_of_one_node(void **state)
+{
+	static const struct zok__topology_source *const sources[][2] = {{&two_nodes, NULL}, {&one_node, NULL}};
+
+	for (int is_one = 0; is_one < 2; is_one++) {
+		struct zok__topology *topology;
+
+		assert_int_equal(zok__topology_create_from(sources[is_one], &topology), 0);
+		assert_int_equal(topology->devices.device[0].node, is_one ? 0 : -1);
+		assert_int_equal(zok__bitset_has(&topology->devices.device[0].near, 3), is_one);
+		assert_int_equal(topology->devices.device[1].node, -1);
+		assert_true(zok__bitset_is_empty(&topology->devices.device[1].near));
+		zok__topology_destroy(topology);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(falls_back_on_the_next_source),
 		cmocka_unit_test(says_why_when_no_source_can),
+		cmocka_unit_test(knows_where_hardware_is_on_a_machine_of_one_node),
 		cmocka_unit_test(every_source_gives_the_same_machine),
 	};
 
