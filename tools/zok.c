@@ -12,6 +12,7 @@ struct command {
 
 static const struct command commands[] = {
 	{"perf", "measure the tail latency of a server, show and compare what was measured", zok_command_perf},
+	{"topo", "show what the machine is, and what a core list gives on it", zok_command_topo},
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };

@@ -18,7 +18,7 @@ MAY_INCLUDE = {
     "gateway": [],
     "perf/bench": ["perf", "numa", "core", "uring", "poll", "sim", "dpdk", "net", "fs", "runtime"],
     "perf": [],
-    "tools": ["perf"],
+    "tools": ["perf", "numa"],
     "examples": [],
     "tests": ["numa", "core", "uring", "poll", "sim", "dpdk", "net", "fs", "runtime", "perf", "tools", "examples"],
 }
