@@ -184,6 +184,17 @@ static int32_t attempt_accept(struct zok__poll *poll, struct zok__poll_fd *state
 	return fd;
 }
 
+/* No event comes for an interrupted question, so it is asked again. */
+static int ask_connect(const struct zok_op *op)
+{
+	int rc;
+
+	do
+		rc = connect(op->fd, op->arg.address.addr, op->arg.address.len);
+	while (rc < 0 && errno == EINTR);
+	return rc < 0 && errno != EISCONN ? errno : 0;
+}
+
 /*
  * An event says that the attempt may have ended, SO_ERROR how it failed, and a second connect(2) whether it has succeeded, since events of the
  * time before the first one come too.
@@ -195,9 +206,9 @@ static int32_t connect_again(struct zok__poll_fd *state, const struct zok_op *op
 
 	if (getsockopt(op->fd, SOL_SOCKET, SO_ERROR, &error, &len) < 0)
 		return -errno;
-	if (error == 0 && connect(op->fd, op->arg.address.addr, op->arg.address.len) < 0 && errno != EISCONN)
-		error = errno;
-	if (error == EALREADY || error == EINPROGRESS || error == EINTR)
+	if (error == 0)
+		error = ask_connect(op);
+	if (error == EALREADY || error == EINPROGRESS)
 		return must_wait(state, ZOK__POLL_WRITE);
 	return -error;
 }

@@ -1,8 +1,21 @@
-/* How a wrapped call learns whether it is the one that fails; shared by test_faults.c and the wrappers of one engine's library. */
+/* Calls that fail once in turn: how a test says which, and how a wrapper learns whether it is the one. */
 #ifndef TESTS_CONTRACT_FAULTS_H
 #define TESTS_CONTRACT_FAULTS_H
 
 #include <stdbool.h>
+
+/* ---- For a test ---- */
+
+/* From here on, while armed, the target-th call fails; with `interrupts` only calls that a signal may interrupt are counted, and get EINTR. */
+void faults_begin(unsigned target, bool interrupts);
+
+/* Armed while what is tested runs, and not the test. Returns how it was. */
+bool faults_arm(bool is_armed);
+
+/* Which call has failed; NULL: there were fewer. */
+const char *faults_hit(void);
+
+/* ---- For the wrappers ---- */
 
 /* The engine is running, and this call is the one that has to fail. */
 bool fault_is_due(const char *name, bool can_be_interrupted);

@@ -26,10 +26,16 @@ static const struct zok__engine_ops *const engines[] = {
 
 static const struct zok__engine_ops *engine_ops;
 static bool is_tiny;
+static enum zok__mode mode;
 
 const char *rig_engine_name(void)
 {
 	return engine_ops->name;
+}
+
+const struct zok__engine_ops *rig_engine_ops(void)
+{
+	return engine_ops;
 }
 
 bool rig_is_tiny(void)
@@ -37,11 +43,17 @@ bool rig_is_tiny(void)
 	return is_tiny;
 }
 
+enum zok__mode rig_mode(void)
+{
+	return mode;
+}
+
 /* ---- The rig ---- */
 
 static int open_engine(struct rig *rig, char *reason, size_t reason_size)
 {
 	struct zok__engine_options options = {
+		.mode = mode,
 		.sqpoll_cpu = -1,
 		.sq_entries = is_tiny ? 2 : 0,
 		.cq_entries = is_tiny ? 2 : 0,
@@ -325,10 +337,17 @@ static bool choose_engine(const char *name)
 static int try_engine(char *reason, size_t reason_size)
 {
 	struct rig rig = {0};
+	struct zok__engine_report report;
 	int rc = open_engine(&rig, reason, reason_size);
 
-	if (rc == 0)
-		rig_close(&rig);
+	if (rc < 0)
+		return rc;
+	rig.engine->ops->report(rig.engine, &report);
+	if (mode == ZOK__MODE_SQPOLL && strcmp(report.mode, "sqpoll") != 0) {
+		snprintf(reason, reason_size, "no sqpoll: it runs as %s", report.mode);
+		rc = -EPERM;
+	}
+	rig_close(&rig);
 	return rc;
 }
 
@@ -338,10 +357,11 @@ int contract_main(int argc, char **argv, const char *name, const struct CMUnitTe
 	int rc;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: %s ENGINE [tiny]\n", argv[0]);
+		fprintf(stderr, "usage: %s ENGINE [tiny|sqpoll]\n", argv[0]);
 		return 2;
 	}
 	is_tiny = argc > 2 && strcmp(argv[2], "tiny") == 0;
+	mode = argc > 2 && strcmp(argv[2], "sqpoll") == 0 ? ZOK__MODE_SQPOLL : ZOK__MODE_PARK;
 	if (!choose_engine(argv[1])) {
 		printf("skipped: the engine %s is not in this build\n", argv[1]);
 		return 77;

@@ -1,7 +1,8 @@
 /*
  * What the contract suite drives an engine with: no scheduler, only the engine's own table and calls that note what was delivered.
  *
- * Every program takes `ENGINE [tiny]`: `tiny` asks for queues of two entries, which an engine without queues ignores. The engine is made anew
+ * Every program takes `ENGINE [tiny|sqpoll]`: `tiny` asks for queues of two entries, which an engine without queues ignores; `sqpoll` for that
+ * mode, and where it is not to be had the program is skipped: with park the suite runs anyway. The engine is made anew
  * for each test, and each test ends with every op completed, every buffer back and no descriptor more than before.
  *
  * The harness allows what core/engine.h allows: completions from within submit() or from wait(), in any order between ops.
@@ -71,7 +72,9 @@ void rig_close(struct rig *rig);
 
 /* The name of the engine, and whether it runs with queues of two. */
 const char *rig_engine_name(void);
+const struct zok__engine_ops *rig_engine_ops(void);
 bool rig_is_tiny(void);
+enum zok__mode rig_mode(void);
 
 /* One wait; returns what it returned. */
 int rig_turn(struct rig *rig, uint64_t timeout_ns);

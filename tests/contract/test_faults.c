@@ -13,104 +13,41 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-/* ---- The faults: linked in with -Wl,--wrap, see meson.build ---- */
-
-static struct {
-	bool is_armed;	 /* the engine is running, not the test */
-	bool interrupts; /* only calls that a signal may interrupt fail, with EINTR */
-	unsigned calls;	 /* counted while armed */
-	unsigned target; /* which of them fails */
-	const char *hit; /* which one it was */
-} faults;
-
-bool fault_is_due(const char *name, bool can_be_interrupted)
-{
-	if (!faults.is_armed || (faults.interrupts && !can_be_interrupted) || ++faults.calls != faults.target)
-		return false;
-	faults.hit = name;
-	return true;
-}
-
-bool fault_is_interrupt(void)
-{
-	return faults.interrupts;
-}
-
-#define WRAP(type, name, parameters, arguments, can_be_interrupted, failed, error) \
-	type __real_##name parameters;                                             \
-	type __wrap_##name parameters;                                             \
-	type __wrap_##name parameters                                              \
-	{                                                                          \
-		if (!fault_is_due(#name, can_be_interrupted))                      \
-			return __real_##name arguments;                            \
-		errno = faults.interrupts ? EINTR : error;                         \
-		return failed;                                                     \
-	}
-
-WRAP(void *, calloc, (size_t count, size_t size), (count, size), false, NULL, ENOMEM)
-WRAP(void *, realloc, (void *memory, size_t size), (memory, size), false, NULL, ENOMEM)
-WRAP(int, epoll_create1, (int flags), (flags), false, -1, EMFILE)
-WRAP(int, eventfd, (unsigned value, int flags), (value, flags), false, -1, EMFILE)
-WRAP(int, epoll_ctl, (int epoll, int what, int fd, struct epoll_event *event), (epoll, what, fd, event), false, -1, ENOMEM)
-WRAP(int, epoll_wait, (int epoll, struct epoll_event *events, int count, int ms), (epoll, events, count, ms), true, -1, EINTR)
-WRAP(int, epoll_pwait2, (int epoll, struct epoll_event *events, int count, const struct timespec *timeout, const sigset_t *mask),
-     (epoll, events, count, timeout, mask), true, -1, EINTR)
-WRAP(int, accept4, (int fd, struct sockaddr *address, socklen_t *len, int flags), (fd, address, len, flags), true, -1, EMFILE)
-WRAP(int, connect, (int fd, const struct sockaddr *address, socklen_t len), (fd, address, len), true, -1, ENETUNREACH)
-WRAP(int, getsockopt, (int fd, int level, int name, void *value, socklen_t *len), (fd, level, name, value, len), false, -1, ENOBUFS)
-WRAP(int, shutdown, (int fd, int how), (fd, how), false, -1, ENOTCONN)
-WRAP(int, fcntl64, (int fd, int command, long argument), (fd, command, argument), false, -1, EPERM)
-WRAP(int, poll, (struct pollfd * fds, nfds_t count, int ms), (fds, count, ms), true, -1, ENOMEM)
-WRAP(ssize_t, recv, (int fd, void *buf, size_t len, int flags), (fd, buf, len, flags), true, -1, ECONNRESET)
-WRAP(ssize_t, send, (int fd, const void *buf, size_t len, int flags), (fd, buf, len, flags), true, -1, ENOBUFS)
-WRAP(ssize_t, sendmsg, (int fd, const struct msghdr *header, int flags), (fd, header, flags), true, -1, ENOBUFS)
-WRAP(ssize_t, read, (int fd, void *buf, size_t len), (fd, buf, len), true, -1, EIO)
-WRAP(ssize_t, write, (int fd, const void *buf, size_t len), (fd, buf, len), true, -1, EIO)
-WRAP(ssize_t, pread64, (int fd, void *buf, size_t len, off_t offset), (fd, buf, len, offset), true, -1, EIO)
-WRAP(ssize_t, pwrite64, (int fd, const void *buf, size_t len, off_t offset), (fd, buf, len, offset), true, -1, ENOSPC)
-WRAP(ssize_t, splice, (int in, off_t *at_in, int out, off_t *at_out, size_t len, unsigned flags), (in, at_in, out, at_out, len, flags),
-     true, -1, EINVAL)
-
-/* A close that fails has closed all the same. */
-WRAP(int, close, (int fd), (fd), true, (__real_close(fd), errno = faults.interrupts ? EINTR : EIO, -1), EIO)
-
 /* ---- Armed while the engine runs ---- */
 
 static const struct zok__engine_ops *real_ops;
 
 static void armed_submit(struct zok__engine *engine, struct zok_op *op)
 {
-	bool before = faults.is_armed;
+	bool before = faults_arm(true);
 
-	faults.is_armed = true;
 	real_ops->submit(engine, op);
-	faults.is_armed = before;
+	faults_arm(before);
 }
 
 static void armed_cancel(struct zok__engine *engine, struct zok_op *op)
 {
-	bool before = faults.is_armed;
+	bool before = faults_arm(true);
 
-	faults.is_armed = true;
 	real_ops->cancel(engine, op);
-	faults.is_armed = before;
+	faults_arm(before);
 }
 
 static int armed_wait(struct zok__engine *engine, uint64_t timeout_ns)
 {
 	int n;
 
-	faults.is_armed = true;
+	faults_arm(true);
 	n = real_ops->wait(engine, timeout_ns);
-	faults.is_armed = false;
+	faults_arm(false);
 	return n;
 }
 
 static void armed_wake(struct zok__engine *engine)
 {
-	faults.is_armed = true;
+	faults_arm(true);
 	real_ops->wake(engine);
-	faults.is_armed = false;
+	faults_arm(false);
 }
 
 static void armed_release(struct zok__engine *engine, struct zok_buf *buf)
@@ -130,9 +67,9 @@ static bool open_armed(struct rig *rig)
 {
 	int rc;
 
-	faults.is_armed = true;
+	faults_arm(true);
 	rc = rig_open(rig);
-	faults.is_armed = false;
+	faults_arm(false);
 	if (rc < 0)
 		return false;
 	real_ops = rig->engine->ops;
@@ -291,16 +228,14 @@ static void each_fails_once(bool interrupts)
 	for (unsigned target = 1; target < 10000; target++) {
 		struct rig rig;
 
-		memset(&faults, 0, sizeof faults);
-		faults.target = target;
-		faults.interrupts = interrupts;
+		faults_begin(target, interrupts);
 		if (open_armed(&rig)) {
 			play(&rig);
 			close_armed(&rig);
 		}
 		if (count_fds() != fd_count)
-			fail_msg("descriptors leaked after %s failed (call %u)", faults.hit, target);
-		if (!faults.hit) {
+			fail_msg("descriptors leaked after %s failed (call %u)", faults_hit(), target);
+		if (!faults_hit()) {
 			print_message("%u calls failed in turn\n", target - 1);
 			assert_true(target > 10);
 			return;

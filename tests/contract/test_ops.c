@@ -431,11 +431,32 @@ static void report_names_engine_mode_and_features(void **state)
 
 	rig->engine->ops->report(rig->engine, &report);
 	assert_string_equal(report.engine, rig_engine_name());
-	assert_string_equal(report.mode, "park");
+	assert_string_equal(report.mode, rig_mode() == ZOK__MODE_SQPOLL ? "sqpoll" : "park");
 	assert_true(report.feature_count > 0);
 	for (size_t i = 0; i < report.feature_count; i++) {
 		assert_non_null(report.features[i].name);
 		assert_true(report.features[i].is_active || report.features[i].reason[0] != '\0');
+	}
+}
+
+/* What is really active: a mode that is not to be had is never named. */
+static void each_mode_is_told_as_it_is(void **state)
+{
+	static const char *const names[] = {
+		[ZOK__MODE_PARK] = "park", [ZOK__MODE_ADAPTIVE] = "adaptive", [ZOK__MODE_SPIN] = "spin", [ZOK__MODE_SQPOLL] = "sqpoll"};
+
+	for (int mode = ZOK__MODE_PARK; mode <= ZOK__MODE_SQPOLL; mode++) {
+		struct zok__engine_options options = {.mode = (enum zok__mode)mode, .sqpoll_cpu = -1, .counters = &rig_of(state)->counters};
+		struct zok__engine_report report;
+		struct zok__engine *engine;
+		char reason[256];
+
+		assert_int_equal(rig_engine_ops()->create(&engine, &options, reason, sizeof reason), 0);
+		engine->ops->report(engine, &report);
+		if (mode != ZOK__MODE_SQPOLL || strcmp(report.mode, "park") != 0)
+			assert_string_equal(report.mode, names[mode]);
+		engine->ops->wait(engine, 0);
+		engine->ops->destroy(engine);
 	}
 }
 
@@ -461,6 +482,7 @@ static const struct CMUnitTest tests[] = {
 	CONTRACT_TEST(bad_descriptors_are_results),
 	CONTRACT_TEST(errors_do_not_recurse),
 	CONTRACT_TEST(report_names_engine_mode_and_features),
+	CONTRACT_TEST(each_mode_is_told_as_it_is),
 };
 
 CONTRACT_MAIN(tests)
