@@ -50,10 +50,7 @@ static int set_options(int fd, int family, const struct zok_listen_options *opti
 
 /* ---- Unix files ---- */
 
-/*
- * A file that nobody listens on was left by a process that was killed. Two processes that start at once on the same stale file can both find it
- * stale; the later unlink then removes the other's new file, and only one of them can be reached. Who must exclude that takes a lock first.
- */
+/* A file that nobody listens on was left by a process that was killed. Under the claim: nobody else is between its bind and its listen. */
 static int remove_stale(const struct zok__address *address)
 {
 	const char *path = zok__address_path(address);
@@ -98,19 +95,39 @@ void zok__listen_remove_file(struct zok_socket *socket)
 
 /* ---- Listening ---- */
 
-static int open_door(struct zok__door *door, const struct zok__address *address, const struct zok_listen_options *options)
+static int bind_and_listen(struct zok__door *door, const struct zok__address *address, int backlog)
 {
-	int fd = door->socket.fd, rc = set_options(fd, address->storage.ss_family, options);
+	int fd = door->socket.fd, rc = bind_to(fd, address);
 
-	if (rc == 0)
-		rc = bind_to(fd, address);
 	if (rc == 0)
 		rc = note_file(door, address);
 	if (rc == 0)
 		rc = zok__shortage_take_spare(door);
 	if (rc == 0)
-		rc = zok__sys_listen(fd, options->backlog ? options->backlog : SOMAXCONN);
+		rc = zok__sys_listen(fd, backlog);
 	return rc;
+}
+
+/* Who has bound a file and does not listen yet looks like one that was killed, so processes that start at once take turns, and one gets it. */
+static int listen_on_file(struct zok__door *door, const struct zok__address *address, int backlog)
+{
+	int claim = zok__sys_path_claim(zok__address_path(address)), rc;
+
+	if (claim < 0)
+		return claim;
+	rc = bind_and_listen(door, address, backlog);
+	zok__sys_close(claim);
+	return rc;
+}
+
+static int open_door(struct zok__door *door, const struct zok__address *address, const struct zok_listen_options *options)
+{
+	int rc = set_options(door->socket.fd, address->storage.ss_family, options);
+	int backlog = options->backlog ? options->backlog : SOMAXCONN;
+
+	if (rc < 0)
+		return rc;
+	return zok__address_path(address) ? listen_on_file(door, address, backlog) : bind_and_listen(door, address, backlog);
 }
 
 static int allocate(struct zok__door **out, const struct zok_listen_options *options)

@@ -2,7 +2,13 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
 #include <sys/stat.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 static int result_of(int rc)
@@ -94,6 +100,52 @@ int zok__sys_file_identity(const char *path, struct zok__sys_file *file)
 		return -EEXIST;
 	*file = (struct zok__sys_file){status.st_dev, status.st_ino};
 	return 0;
+}
+
+/* FNV-1a (Fowler, Noll, Vo). Two names with one hash would only have to start one after the other. */
+static uint64_t hash_of(const char *text)
+{
+	uint64_t hash = 0xcbf29ce484222325;
+
+	for (; *text; text++)
+		hash = (hash ^ (uint8_t)*text) * 0x100000001b3;
+	return hash;
+}
+
+static int stat_folder(const char *path, size_t len, struct stat *status)
+{
+	char folder[PATH_MAX] = ".";
+
+	if (len >= sizeof folder)
+		return -ENAMETOOLONG;
+	if (len > 0) {
+		memcpy(folder, path, len);
+		folder[len] = '\0';
+	}
+	return result_of(stat(folder, status));
+}
+
+/* An abstract name made of the folder's identity and the file's name, so that it does not matter how the path is spelled. */
+int zok__sys_path_claim(const char *path)
+{
+	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+	struct zok__address address = {.storage.ss_family = AF_UNIX};
+	struct sockaddr_un *un = (struct sockaddr_un *)(void *)&address.storage;
+	struct stat folder;
+	int fd, len, rc = stat_folder(path, (size_t)(name - path), &folder);
+
+	if (rc < 0)
+		return rc;
+	len = snprintf(un->sun_path + 1, sizeof un->sun_path - 1, "zokio-door-%llx-%llx-%llx", (unsigned long long)folder.st_dev,
+		       (unsigned long long)folder.st_ino, (unsigned long long)hash_of(name));
+	address.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
+	fd = zok__sys_socket(AF_UNIX);
+	if (fd < 0)
+		return fd;
+	rc = zok__sys_bind(fd, &address);
+	if (rc < 0)
+		zok__sys_close(fd);
+	return rc < 0 ? rc : fd;
 }
 
 void zok__sys_unlink_if_same(const char *path, const struct zok__sys_file *file)

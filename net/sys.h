@@ -33,6 +33,12 @@ int zok__sys_adopt(int fd);
 int zok__sys_probe(const struct zok__address *address);
 int zok__sys_file_identity(const char *path, struct zok__sys_file *file);
 
+/*
+ * The right to bind, and to replace, a socket's file: one holder in a network namespace, without a trace in the file system, and given up with the
+ * descriptor that is returned, also by a kill. -EADDRINUSE: somebody else has it. -ENOENT…: of the folder.
+ */
+int zok__sys_path_claim(const char *path);
+
 /* Removes a socket's file if the path still names `file`. */
 void zok__sys_unlink_if_same(const char *path, const struct zok__sys_file *file);
 

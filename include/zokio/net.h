@@ -55,8 +55,8 @@ enum zok_shutdown_side {
 /*
  * Listens. -EINVAL: the address does not parse or an option is out of range (the log says which part and what it would accept); -EADDRINUSE,
  * -EADDRNOTAVAIL, -EACCES, -EMFILE. A Unix socket file that nobody listens on is replaced, one that somebody listens on gives
- * -EADDRINUSE (found out by connecting to it). Processes that start at once on one path must exclude each other: who has bound and does not
- * listen yet looks stale. The file is removed at close. Does not suspend.
+ * -EADDRINUSE (found out by connecting to it). Of processes of one network namespace that start at once on one path, one gets it and the others
+ * -EADDRINUSE. The file is removed at close. Does not suspend.
  */
 ZOK_API int zok_listen(struct zok_socket **door, const char *address, const struct zok_listen_options *options);
 

@@ -2,6 +2,8 @@
 """How a gateway ends, in the middle of its work: by SIGTERM, SIGINT, a second signal, SIGKILL. No process and no socket file stays; a start takes over."""
 import os
 import signal
+import socket
+import subprocess
 import threading
 
 import support
@@ -103,6 +105,35 @@ class End:
                 gateway = self.start(program, *to, listen=f"unix:{self.folder}/door")
                 gateway.stop()
                 self.assertEqual(os.listdir(self.folder), [])
+
+    def test_two_start_at_once(self):
+        """On a fresh path and on one that a killed process left: one listens and is reached, the other ends with a line and 1."""
+        for turn in range(20):
+            with self.subTest(turn=turn):
+                if turn % 2:
+                    with socket.socket(socket.AF_UNIX) as stale:
+                        stale.bind(f"{self.folder}/door")
+                command = [support.path_of("echo"), "--engine", self.engine, "--listen", f"unix:{self.folder}/door"]
+                pair = [subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True) for _ in range(2)]
+                try:
+                    self.one_of(pair)
+                finally:
+                    for process in pair:
+                        process.kill()
+                        process.communicate()
+                self.assertEqual(os.listdir(self.folder), [])
+
+    def one_of(self, pair):
+        lines = [process.stdout.readline() for process in pair]
+        self.assertEqual(sorted(lines), ["", f"listening on unix:{self.folder}/door\n"])
+        first, second = pair if lines[0] else reversed(pair)
+        self.assertEqual(second.wait(support.DEADLINE_S), 1)
+        self.assertRegex(second.stderr.read(), r"^--listen unix:\S+: Address already in use\n$")
+        with connect(f"unix:{self.folder}/door") as peer:
+            peer.sendall(b"question")
+            self.assertEqual(receive(peer, 8), b"question")
+        first.send_signal(signal.SIGTERM)
+        self.assertEqual(first.wait(support.DEADLINE_S), 0)
 
     def test_another_file_in_its_place_stays(self):
         gateway = self.start("echo", listen=f"unix:{self.folder}/door")

@@ -1,4 +1,5 @@
 /* Doors: who may listen where, what accepted sockets inherit, and what becomes of a Unix socket's file. */
+#include "net/sys.h"
 #include "tests/unit/net/rig.h"
 
 #include "zokio/log.h"
@@ -160,6 +161,49 @@ RIG_CASE(a_stale_file_is_replaced)
 	return 0;
 }
 
+/* Another process stands between its bind and its listen: its file looks stale, and is not ours to replace. */
+RIG_CASE(a_file_whose_owner_is_just_starting_is_not_touched)
+{
+	struct zok__sys_file before, after;
+	struct zok_socket *door = NULL;
+	int claim;
+
+	leave_stale_file();
+	claim = zok__sys_path_claim(path);
+	assert_true(claim >= 0);
+	assert_int_equal(zok__sys_path_claim(path), -EADDRINUSE);
+	assert_int_equal(zok__sys_file_identity(path, &before), 0);
+	assert_int_equal(zok_listen(&door, unix_address(), NULL), -EADDRINUSE);
+	assert_null(door);
+	assert_int_equal(zok__sys_file_identity(path, &after), 0);
+	assert_memory_equal(&before, &after, sizeof before);
+	close(claim);
+	assert_int_equal(zok_listen(&door, unix_address(), NULL), 0);
+	/* The claim is of the start only. */
+	claim = zok__sys_path_claim(path);
+	assert_true(claim >= 0);
+	close(claim);
+	assert_int_equal(zok_close(door), 0);
+	return 0;
+}
+
+/* However the path is spelled it is the same claim; another name in the folder, or the name in another folder, is another. */
+static void the_claim_is_of_the_file_and_not_of_its_spelling(void **state)
+{
+	int claim = zok__sys_path_claim("/tmp/zokio-claim"), other;
+
+	assert_true(claim >= 0);
+	assert_int_equal(zok__sys_path_claim("/tmp/../tmp//zokio-claim"), -EADDRINUSE);
+	other = zok__sys_path_claim("/tmp/zokio-clain");
+	assert_true(other >= 0);
+	close(other);
+	other = zok__sys_path_claim("zokio-claim");
+	assert_true(other >= 0);
+	close(other);
+	close(claim);
+	assert_int_equal(zok__sys_path_claim("/nonexistent/zokio-claim"), -ENOENT);
+}
+
 RIG_CASE(a_file_that_is_no_socket_is_not_touched)
 {
 	struct zok_socket *door;
@@ -197,7 +241,9 @@ int main(void)
 		RIG_ROW(a_port_in_use_is_refused) RIG_ROW(doors_share_a_port_if_both_ask) RIG_ROW(bad_options_are_refused)
 			RIG_ROW(accepted_sockets_inherit_the_doors_options) RIG_ROW(options_can_be_changed)
 				RIG_ROW(the_file_comes_and_goes_with_the_door) RIG_ROW(a_stale_file_is_replaced)
-					RIG_ROW(a_file_that_is_no_socket_is_not_touched) RIG_ROW(a_file_that_is_anothers_by_now_stays)};
+					RIG_ROW(a_file_whose_owner_is_just_starting_is_not_touched)
+						cmocka_unit_test(the_claim_is_of_the_file_and_not_of_its_spelling),
+		RIG_ROW(a_file_that_is_no_socket_is_not_touched) RIG_ROW(a_file_that_is_anothers_by_now_stays)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
