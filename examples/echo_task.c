@@ -65,26 +65,38 @@ static int accept_all(struct zok_socket *door)
 
 static int listen_here(void *arg)
 {
+	struct options_doors *doors = arg;
 	struct zok_socket *door;
-	int rc = options_listen(&door, arg, &(struct zok_listen_options){.reuse_port = true});
+	int rc = options_listen(&door, doors->address, &(struct zok_listen_options){.reuse_port = true});
 
-	return rc < 0 ? rc : accept_all(door);
+	if (rc < 0)
+		return rc;
+	rc = zok_call_on(0, options_note_open, doors);
+	if (rc == 0)
+		return accept_all(door);
+	zok_close(door);
+	return rc;
 }
 
 static int gateway(void *arg)
 {
 	const struct zok_listen_options options = {.reuse_port = zok_core_count() > 1};
-	char address[ZOK_ADDRESS_SIZE];
+	struct zok_scope *others = zok_scope_open(&(struct zok_scope_options){.name = "cores", .cancel_on_error = true});
+	struct options_doors doors;
 	struct zok_socket *door;
-	int rc = options_listen(&door, arg, &options);
+	int rc = others ? options_listen(&door, arg, &options) : -ENOMEM;
 
 	if (rc < 0)
-		return rc;
-	zok_local_address(door, address, sizeof address);
+		return others ? zok_scope_close(others, rc) : rc;
+	rc = options_doors_begin(&doors, door);
 	for (unsigned core = 1; rc == 0 && core < zok_core_count(); core++)
-		rc = zok_spawn_on(core, NULL, listen_here, address, NULL);
-	options_announce(door);
-	return accept_all(door);
+		rc = zok_spawn_on(core, others, listen_here, &doors, NULL);
+	if (rc < 0) {
+		zok_close(door);
+		return zok_scope_close(others, rc);
+	}
+	options_note_open(&doors);
+	return zok_scope_close(others, accept_all(door));
 }
 
 int main(int argc, char **argv)

@@ -134,14 +134,29 @@ static inline int options_listen(struct zok_socket **door, const char *address, 
 	return rc;
 }
 
-/* Says where a door listens, once it does. */
-static inline void options_announce(const struct zok_socket *door)
-{
-	char address[ZOK_ADDRESS_SIZE];
+/* The doors of all cores: they are announced when the last of them is open, so that who reads the line finds them all. */
+struct options_doors {
+	char address[ZOK_ADDRESS_SIZE]; /* the first one's, with the port where the kernel has chosen it */
+	unsigned awaited;
+};
 
-	if (zok_local_address(door, address, sizeof address) == 0)
-		printf("listening on %s\n", address);
-	fflush(stdout);
+/* On the first core, where the number is. */
+static inline int options_note_open(void *arg)
+{
+	struct options_doors *doors = arg;
+
+	if (--doors->awaited == 0) {
+		printf("listening on %s\n", doors->address);
+		fflush(stdout);
+	}
+	return 0;
+}
+
+/* The first core's door is open: a door is awaited of each core, and this is one. */
+static inline int options_doors_begin(struct options_doors *doors, const struct zok_socket *door)
+{
+	doors->awaited = zok_core_count();
+	return zok_local_address(door, doors->address, sizeof doors->address);
 }
 
 #endif

@@ -6,6 +6,7 @@
 
 struct gateway {
 	const char *listen, *to;
+	struct options_doors doors;
 	unsigned long refused; /* connections whose upstream could not be reached */
 	unsigned long broken;  /* that ended by an error of either side */
 };
@@ -137,9 +138,15 @@ static int listen_here(void *arg)
 {
 	struct gateway *gateway = arg;
 	struct zok_socket *door;
-	int rc = options_listen(&door, gateway->listen, &(struct zok_listen_options){.reuse_port = true});
+	int rc = options_listen(&door, gateway->doors.address, &(struct zok_listen_options){.reuse_port = true});
 
-	return rc < 0 ? rc : accept_all(gateway, door);
+	if (rc < 0)
+		return rc;
+	rc = zok_call_on(0, options_note_open, &gateway->doors);
+	if (rc == 0)
+		return accept_all(gateway, door);
+	zok_close(door);
+	return rc;
 }
 
 static void print_counters(const struct gateway *gateway)
@@ -161,18 +168,15 @@ static void print_counters(const struct gateway *gateway)
 
 static int serve_all(struct gateway *gateway, struct zok_scope *others, struct zok_socket *door)
 {
-	char address[ZOK_ADDRESS_SIZE];
-	int rc = zok_local_address(door, address, sizeof address); /* the port, where the kernel has chosen it */
+	int rc = options_doors_begin(&gateway->doors, door);
 
-	if (rc == 0)
-		gateway->listen = address;
 	for (unsigned core = 1; rc == 0 && core < zok_core_count(); core++)
 		rc = zok_spawn_on(core, others, listen_here, gateway, NULL);
 	if (rc < 0) {
 		zok_close(door);
 		return zok_scope_close(others, rc);
 	}
-	options_announce(door);
+	options_note_open(&gateway->doors);
 	return zok_scope_close(others, accept_all(gateway, door));
 }
 

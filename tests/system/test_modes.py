@@ -62,6 +62,23 @@ class Modes:
                                            timeout=3 * support.DEADLINE_S)
                     self.assertEqual(check.returncode, 0, check.stderr)
 
+    def listeners(self, address):
+        """How many sockets listen on its port."""
+        place = "0100007F:%04X" % int(address.rpartition(":")[2])
+        with open("/proc/net/tcp", encoding="ascii") as table:
+            return sum(line.split()[1] == place and line.split()[3] == "0A" for line in table)
+
+    def test_all_cores_listen_when_it_says_so(self):
+        if len(os.sched_getaffinity(0)) < 2:
+            self.skipTest("one CPU")
+        cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:2]))
+        for program in ("echo", "echo_task", "relay"):
+            to = ("--to", "tcp://127.0.0.1:1") if program == "relay" else ()
+            for _ in range(5):
+                gateway = self.start(program, *to, "--cores", cores)
+                self.assertEqual(self.listeners(gateway.address), 2)
+                gateway.stop()
+
     def test_two_cores(self):
         """The kernel spreads connections: crowds of them come until either thread has had work to do."""
         if len(os.sched_getaffinity(0)) < 2:
