@@ -59,12 +59,12 @@ demo_own() {
 # Asked of bash, which knows its own children: a pid alone may belong to somebody else by now.
 demo_is_running() { [[ " $(jobs -rp | tr '\n' ' ')" == *" $1 "* ]]; }
 
-# Asks it to end, and after three seconds ends it.
+# Asks it to end, and after three seconds ends it. It may end by itself at any moment, as at a terminal's SIGINT, which reaches all.
 demo_stop() {
     local pid=$1 tries=60
-    demo_is_running "$pid" && kill -TERM "$pid"
+    if demo_is_running "$pid"; then kill -TERM "$pid" 2>/dev/null || true; fi
     while demo_is_running "$pid" && ((tries-- > 0)); do sleep 0.05; done
-    demo_is_running "$pid" && kill -KILL "$pid" && warn "process $pid did not end when asked, and was killed"
+    if demo_is_running "$pid" && kill -KILL "$pid" 2>/dev/null; then warn "process $pid did not end when asked, and was killed"; fi
     demo_wait "$pid" || true
 }
 
