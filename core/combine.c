@@ -1,4 +1,7 @@
-/* Combinators: futures made of futures. Each polls its parts again when one of them wakes it, so a part may wake more often than it must. */
+/*
+ * Combinators: futures made of futures. Each polls its parts again when one of them wakes it, so a part may wake more often than it must; a join
+ * of many alone knows which one it was.
+ */
 #include "zokio/future.h"
 #include "zokio/timer.h"
 
@@ -20,11 +23,11 @@ static void join_wake(struct zok_waker *waker)
 	pass_on(&ZOK_CONTAINER_OF(waker, struct zok_join, waker)->future);
 }
 
-static ssize_t first_error(const struct zok_join *join)
+static ssize_t first_error(struct zok_future *const *parts, size_t count)
 {
-	for (size_t i = 0; i < join->part_count; i++)
-		if (join->parts[i]->result < 0)
-			return join->parts[i]->result;
+	for (size_t i = 0; i < count; i++)
+		if (parts[i]->result < 0)
+			return parts[i]->result;
 	return 0;
 }
 
@@ -52,7 +55,7 @@ static bool join_poll(struct zok_future *future)
 	if (!poll_parts(join->parts, join->part_count, &join->waker))
 		return false;
 	future->waker = NULL; /* whoever polls knows already */
-	zok_future_complete(future, first_error(join));
+	zok_future_complete(future, first_error(join->parts, join->part_count));
 	return true;
 }
 
@@ -71,6 +74,84 @@ void zok_join_prepare(struct zok_join *join, struct zok_future *const *parts, si
 	join->waker.wake = join_wake;
 	join->parts = parts;
 	join->part_count = part_count;
+}
+
+/* ---- Join of many ---- */
+
+/* One wake of the whole is enough for all that wake until it is polled. */
+static void seat_wake(struct zok_waker *waker)
+{
+	struct zok_join_seat *seat = ZOK_CONTAINER_OF(waker, struct zok_join_seat, waker);
+	struct zok_join_many *join = seat->join;
+	bool is_first = !join->woken;
+
+	if (seat->is_woken || seat->is_ready)
+		return;
+	seat->is_woken = true;
+	seat->next = join->woken;
+	join->woken = seat;
+	if (is_first)
+		pass_on(&join->future);
+}
+
+static void poll_seat(struct zok_join_many *join, struct zok_join_seat *seat)
+{
+	seat->is_woken = false;
+	if (!zok_future_poll(join->parts[seat - join->seats], &seat->waker))
+		return;
+	seat->is_ready = true;
+	join->left--;
+}
+
+static void start_all(struct zok_join_many *join)
+{
+	join->left = join->part_count;
+	for (size_t i = 0; i < join->part_count; i++)
+		join->seats[i] = (struct zok_join_seat){.waker.wake = seat_wake, .join = join};
+	for (size_t i = 0; i < join->part_count; i++)
+		poll_seat(join, &join->seats[i]);
+}
+
+/* A part that wakes another while it is polled is met in the same turn. */
+static bool join_many_poll(struct zok_future *future)
+{
+	struct zok_join_many *join = ZOK_CONTAINER_OF(future, struct zok_join_many, future);
+
+	if (future->state == ZOK_FUTURE_PREPARED) {
+		future->state = ZOK_FUTURE_PENDING;
+		start_all(join);
+	}
+	while (join->woken) {
+		struct zok_join_seat *seat = join->woken;
+
+		join->woken = seat->next;
+		if (!seat->is_ready)
+			poll_seat(join, seat);
+	}
+	if (join->left > 0)
+		return false;
+	future->waker = NULL;
+	zok_future_complete(future, first_error(join->parts, join->part_count));
+	return true;
+}
+
+static void join_many_cancel(struct zok_future *future)
+{
+	struct zok_join_many *join = ZOK_CONTAINER_OF(future, struct zok_join_many, future);
+
+	cancel_parts(join->parts, join->part_count, -1);
+}
+
+static const struct zok_future_ops join_many_ops = {.poll = join_many_poll, .cancel = join_many_cancel};
+
+void zok_join_many_prepare(struct zok_join_many *join, struct zok_future *const *parts, size_t part_count, struct zok_join_seat *seats)
+{
+	zok_future_prepare(&join->future, &join_many_ops);
+	join->parts = parts;
+	join->part_count = part_count;
+	join->seats = seats;
+	join->woken = NULL;
+	join->left = part_count;
 }
 
 /* ---- Race ---- */

@@ -113,6 +113,23 @@ struct zok_join {
 	size_t part_count;
 };
 
+/* A join of many: it knows which of its parts have woken it, and looks at no others. A small join is better off with zok_join. */
+struct zok_join_many {
+	struct zok_future future;
+	struct zok_future *const *parts;
+	size_t part_count;
+	struct zok_join_seat *seats, *woken;
+	size_t left; /* parts that are not ready */
+};
+
+/* What a part of it is woken through. Private. */
+struct zok_join_seat {
+	struct zok_waker waker;
+	struct zok_join_many *join;
+	struct zok_join_seat *next; /* woken as well */
+	bool is_woken, is_ready;
+};
+
 /* First of several: the first part to be ready wins, the others are cancelled and awaited. Its result is the index of the winner. */
 struct zok_race {
 	struct zok_future future;
@@ -142,6 +159,10 @@ struct zok_then {
 
 /* `parts` must stay until the join is ready. With no parts it is ready at once. A cancel cancels every part. */
 ZOK_API void zok_join_prepare(struct zok_join *join, struct zok_future *const *parts, size_t part_count);
+
+/* The same with `seats`, part_count of them and the join's until it is ready: n wakes cost n polls, where a zok_join's cost n * part_count. */
+ZOK_API void zok_join_many_prepare(struct zok_join_many *join, struct zok_future *const *parts, size_t part_count,
+				   struct zok_join_seat *seats);
 
 /*
  * A part that is ready when the race is first polled wins without the later ones being started. A loser whose real result came before its

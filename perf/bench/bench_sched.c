@@ -1,7 +1,7 @@
 /*
  * What does the scheduler of one core cost? A yield between fibers (two, and two hundred, whose stacks and frames then compete for the cache)
  * and of stackless tasks; a task spawned and run, in batches of 1,000 joined by their scope; an item through a channel; asking whether the slice is
- * over. First case of each question: ours.
+ * over; a part of a join of 1,000 whose parts become ready one by one. First case of each question: ours.
  */
 #include "perf/bench/bench.h"
 #include "perf/bench/bench_sched_boost.h"
@@ -11,7 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-enum { YIELDS = 4000000, BATCH = 1000, SPAWNS = 4000000, ITEMS = 1000000, ASKS = 20000000, FIBERS_MAX = 200 };
+enum { YIELDS = 4000000, BATCH = 1000, SPAWNS = 4000000, ITEMS = 1000000, ASKS = 20000000, JOINS = 100, FIBERS_MAX = 200 };
 
 /* One round on a core of its own. The figure is made by the main fiber. */
 struct round {
@@ -205,6 +205,76 @@ static double ours_channel(void *arg)
 	return on_core(pass_items, arg);
 }
 
+/* ---- Join ---- */
+
+static bool part_poll(struct zok_future *future)
+{
+	future->state = ZOK_FUTURE_PENDING;
+	return false;
+}
+
+static void part_cancel(struct zok_future *future)
+{
+	zok_future_complete(future, -ECANCELED);
+}
+
+static void wake_nobody(struct zok_waker *waker)
+{
+}
+
+static struct zok_future parts[BATCH], *part_list[BATCH];
+
+static void prepare_parts(void)
+{
+	static const struct zok_future_ops ops = {.poll = part_poll, .cancel = part_cancel};
+
+	for (unsigned i = 0; i < BATCH; i++) {
+		zok_future_prepare(&parts[i], &ops);
+		part_list[i] = &parts[i];
+	}
+}
+
+/* Each part wakes the whole, which is polled before the next one is ready. */
+static void complete_one_by_one(struct zok_future *whole)
+{
+	struct zok_waker nobody = {.wake = wake_nobody};
+
+	zok_future_poll(whole, &nobody);
+	for (unsigned i = 0; i < BATCH; i++) {
+		zok_future_complete(&parts[i], 0);
+		zok_future_poll(whole, &nobody);
+	}
+}
+
+static double join_ns(void *arg)
+{
+	uint64_t began_ns = bench_now_ns();
+
+	for (unsigned i = 0; i < JOINS; i++) {
+		struct zok_join join;
+
+		prepare_parts();
+		zok_join_prepare(&join, part_list, BATCH);
+		complete_one_by_one(&join.future);
+	}
+	return per_ns(began_ns, (double)JOINS * BATCH);
+}
+
+static double join_many_ns(void *arg)
+{
+	static struct zok_join_seat seats[BATCH];
+	uint64_t began_ns = bench_now_ns();
+
+	for (unsigned i = 0; i < JOINS; i++) {
+		struct zok_join_many join;
+
+		prepare_parts();
+		zok_join_many_prepare(&join, part_list, BATCH, seats);
+		complete_one_by_one(&join.future);
+	}
+	return per_ns(began_ns, (double)JOINS * BATCH);
+}
+
 int main(int argc, char **argv)
 {
 	static unsigned two = 2, many = FIBERS_MAX;
@@ -217,6 +287,7 @@ int main(int argc, char **argv)
 	const struct bench_case tasks[] = {{"zokio stackless", ours_spawn_tasks, NULL}, {"Asio post", boost_asio_post_mps, NULL}};
 	const struct bench_case fibers[] = {{"zokio fibers", ours_spawn_fibers, NULL}, {"Boost.Fiber", boost_fiber_spawn_mps, NULL}};
 	const struct bench_case channel[] = {{"zokio channel", ours_channel, NULL}, {"Boost.Fiber channel", boost_fiber_channel_ns, NULL}};
+	const struct bench_case join[] = {{"zok_join_many", join_many_ns, NULL}, {"zok_join", join_ns, NULL}};
 
 	bench_init(argc, argv);
 	bench_ask(&(struct bench_question){.name = "yield", .unit = "ns"}, yield, sizeof yield / sizeof *yield);
@@ -224,5 +295,6 @@ int main(int argc, char **argv)
 	bench_ask(&(struct bench_question){.name = "spawn_task", .unit = "M/s", .is_higher_better = true}, tasks, 2);
 	bench_ask(&(struct bench_question){.name = "spawn_fiber", .unit = "M/s", .is_higher_better = true}, fibers, 2);
 	bench_ask(&(struct bench_question){.name = "channel", .unit = "ns an item"}, channel, 2);
+	bench_ask(&(struct bench_question){.name = "join_1000", .unit = "ns a part"}, join, 2);
 	return 0;
 }

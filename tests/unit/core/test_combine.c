@@ -102,6 +102,125 @@ static void test_join_cancels_every_part_and_awaits_each(void **state)
 	assert_int_equal(b.future.result, 7);
 }
 
+/* ---- A join of many ---- */
+
+enum { MANY = 1000 };
+
+static struct hand many[MANY];
+static struct zok_future *many_parts[MANY];
+static struct zok_join_seat seats[MANY];
+
+static int prepare_many(void **state)
+{
+	for (int i = 0; i < MANY; i++) {
+		hand_prepare(&many[i], false);
+		many_parts[i] = &many[i].future;
+	}
+	wakes = 0;
+	return 0;
+}
+
+static int polls_of_many(void)
+{
+	int sum = 0;
+
+	for (int i = 0; i < MANY; i++)
+		sum += many[i].polls;
+	return sum;
+}
+
+static void test_a_join_of_many_polls_each_part_once_whoever_wakes_it(void **state)
+{
+	struct zok_join_many join;
+
+	zok_join_many_prepare(&join, many_parts, MANY, seats);
+	assert_false(zok_future_poll(&join.future, &waker));
+	assert_int_equal(polls_of_many(), MANY);
+	for (int i = 0; i < MANY; i++) {
+		int k = i * 617 % MANY; /* in no order */
+
+		zok_future_complete(&many[k].future, k == 3 || k == 900 ? -k : k);
+		assert_int_equal(zok_future_poll(&join.future, &waker), i == MANY - 1);
+	}
+	assert_int_equal(join.future.result, -3);
+	assert_int_equal(polls_of_many(), MANY); /* who is ready is not asked */
+	assert_int_equal(wakes, MANY);
+}
+
+/* Of what wakes between two polls the whole is woken once, and nobody is forgotten. */
+static void test_a_join_of_many_wakes_once_for_all_that_woke(void **state)
+{
+	struct zok_join_many join;
+
+	zok_join_many_prepare(&join, many_parts, MANY, seats);
+	assert_false(zok_future_poll(&join.future, &waker));
+	many[5].future.waker->wake(many[5].future.waker); /* for nothing, twice */
+	many[5].future.waker->wake(many[5].future.waker);
+	for (int i = 0; i < MANY; i++)
+		if (i != 5)
+			zok_future_complete(&many[i].future, 0);
+	assert_int_equal(wakes, 1);
+	assert_false(zok_future_poll(&join.future, &waker));
+	assert_int_equal(many[5].polls, 2);
+	zok_future_complete(&many[5].future, 0);
+	assert_int_equal(wakes, 2);
+	assert_true(zok_future_poll(&join.future, &waker));
+	assert_int_equal(join.future.result, 0);
+}
+
+static void test_a_join_of_many_cancels_every_part_and_awaits_each(void **state)
+{
+	struct zok_join_many join;
+
+	many[7].is_slow = true;
+	zok_future_complete(&many[8].future, 1); /* ready before it began */
+	zok_join_many_prepare(&join, many_parts, MANY, seats);
+	assert_false(zok_future_poll(&join.future, &waker));
+	zok_future_cancel(&join.future);
+	assert_int_equal(many[8].cancels, 0);
+	assert_false(zok_future_poll(&join.future, &waker));
+	zok_future_complete(&many[7].future, 2);
+	assert_true(zok_future_poll(&join.future, &waker));
+	assert_int_equal(join.future.result, -ECANCELED);
+	assert_int_equal(many[7].future.result, 2);
+}
+
+static bool wakes_next_poll(struct zok_future *future)
+{
+	struct hand *hand = (struct hand *)(void *)future;
+
+	future->state = ZOK_FUTURE_PENDING;
+	if (hand->polls++ == 0 && hand + 1 < many + MANY && zok_future_is_ready(&hand[1].future) == false && hand[1].future.waker)
+		hand[1].future.waker->wake(hand[1].future.waker);
+	if (hand > many && hand[-1].future.waker)
+		zok_future_complete(&hand[-1].future, 0);
+	return false;
+}
+
+/* Parts that complete others while they are started or polled. */
+static void test_a_join_of_many_sees_what_wakes_while_it_polls(void **state)
+{
+	static const struct zok_future_ops ops = {.poll = wakes_next_poll, .cancel = hand_cancel};
+	struct zok_join_many join;
+
+	for (int i = 0; i < MANY; i++)
+		zok_future_prepare(&many[i].future, &ops);
+	zok_join_many_prepare(&join, many_parts, MANY, seats);
+	assert_false(zok_future_poll(&join.future, &waker));
+	assert_int_equal(join.left, 1);
+	zok_future_complete(&many[MANY - 1].future, 0);
+	assert_true(zok_future_poll(&join.future, &waker));
+}
+
+static void test_a_join_of_many_of_nothing_is_ready(void **state)
+{
+	struct zok_join_many join;
+
+	zok_join_many_prepare(&join, NULL, 0, NULL);
+	assert_true(zok_future_poll(&join.future, &waker));
+	assert_int_equal(join.future.result, 0);
+}
+
 static void test_a_prepared_whole_is_cancelled_without_starting_its_parts(void **state)
 {
 	struct zok_join join;
@@ -344,6 +463,11 @@ int main(void)
 		cmocka_unit_test_setup(test_join_waits_for_all_and_gives_the_first_error_by_index, prepare_hands),
 		cmocka_unit_test_setup(test_join_of_nothing_is_ready, prepare_hands),
 		cmocka_unit_test_setup(test_join_cancels_every_part_and_awaits_each, prepare_hands),
+		cmocka_unit_test_setup(test_a_join_of_many_polls_each_part_once_whoever_wakes_it, prepare_many),
+		cmocka_unit_test_setup(test_a_join_of_many_wakes_once_for_all_that_woke, prepare_many),
+		cmocka_unit_test_setup(test_a_join_of_many_cancels_every_part_and_awaits_each, prepare_many),
+		cmocka_unit_test_setup(test_a_join_of_many_sees_what_wakes_while_it_polls, prepare_many),
+		cmocka_unit_test(test_a_join_of_many_of_nothing_is_ready),
 		cmocka_unit_test_setup(test_a_prepared_whole_is_cancelled_without_starting_its_parts, prepare_hands),
 		cmocka_unit_test_setup(test_race_cancels_the_losers_and_awaits_them, prepare_hands),
 		cmocka_unit_test_setup(test_a_part_ready_at_the_first_poll_wins_and_later_ones_never_start, prepare_hands),
