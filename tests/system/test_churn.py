@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Connections that come and go through a relay by the thousand, some of them by a reset: no byte, no descriptor and no memory is lost."""
 import random
+import socket
 
 import support
 from support import connect, ends, on_every_engine, receive, reset, until
 
 WAVE = 250
-CHUNK = bytes(range(256)) * 16
+PATTERN = bytes(range(256)) * 80
+LENGTHS = (1, 64, 700, 5000, 20000)  # all of which the sockets between hold
 
 
 @on_every_engine
@@ -16,33 +18,40 @@ class Churn:
     def wave(self, relay, upstream, dice):
         """Opens all, exchanges, ends each in a way of its own. Returns how many bytes the clean ones moved."""
         pairs, moved = [self.pair(relay, upstream) for _ in range(WAVE)], 0
-        for client, server in pairs:
-            client.sendall(CHUNK)
-        for client, server in dice.sample(pairs, len(pairs)):
-            self.assertEqual(receive(server, len(CHUNK)), CHUNK)
-            server.sendall(CHUNK[::-1])
-        for client, server in dice.sample(pairs, len(pairs)):
-            moved += self.end(dice, client, server)
+        held = [(client, server, PATTERN[:dice.choice(LENGTHS)]) for client, server in pairs]
+        for client, server, chunk in held:
+            client.sendall(chunk)
+        for client, server, chunk in dice.sample(held, len(held)):
+            self.assertEqual(receive(server, len(chunk)), chunk)
+            server.sendall(chunk[::-1])
+        for client, server, chunk in dice.sample(held, len(held)):
+            moved += self.end(dice, client, server, chunk)
         self.peers.clear()
         return moved
 
-    def end(self, dice, client, server):
-        """Before the answer was read, after it, by either side, by an end or a reset. What is closed in order loses nothing."""
-        way = dice.choice(("client", "server", "client", "server", "reset client", "reset server", "reset both"))
-        if way == "client":
-            self.assertEqual(receive(client, len(CHUNK)), CHUNK[::-1])
+    def end(self, dice, client, server, chunk):
+        """Before the answer was read, after it, by either side, by an end, a half-close or a reset. What is closed in order loses nothing."""
+        way = dice.choice(("client", "server", "client half", "client", "server", "client half", "reset client", "reset server", "reset both"))
+        if way == "client half":
+            client.shutdown(socket.SHUT_WR)
+            self.assertEqual(ends(server), "eof")
+            server.sendall(b"and more")
+            server.close()
+            self.assertEqual(receive(client, len(chunk) + 9), chunk[::-1] + b"and more")
+        elif way == "client":
+            self.assertEqual(receive(client, len(chunk)), chunk[::-1])
             client.close()
             self.assertEqual(ends(server), "eof")
         elif way == "server":
             server.close()
-            self.assertEqual(receive(client, len(CHUNK) + 1), CHUNK[::-1])
+            self.assertEqual(receive(client, len(chunk) + 1), chunk[::-1])
         if way in ("reset client", "reset both"):
             reset(client)
         if way in ("reset server", "reset both"):
             reset(server)
         client.close()
         server.close()
-        return 2 * len(CHUNK) if way in ("client", "server") else 0
+        return 0 if way.startswith("reset") else 2 * len(chunk)
 
     def settled(self, relay, descriptors):
         """All that it held for connections is closed: no event tells, so it is asked."""
@@ -58,7 +67,7 @@ class Churn:
         moved = sum(self.wave(relay, upstream, dice) for _ in range(2))
         self.settled(relay, idle)
         warm = relay.resident_kb()
-        waves = (10000 if support.options.slow else 1000) // WAVE
+        waves = (10000 if support.options.slow or self.LISTEN.startswith("tcp") else 1000) // WAVE
         moved += sum(self.wave(relay, upstream, dice) for _ in range(waves))
         self.settled(relay, idle)
         if not support.options.sanitized:
