@@ -49,7 +49,19 @@ static int compare_doubles(const void *left, const void *right)
 
 struct summary {
 	double median, min, max;
+	double low, high; /* the median lies between these with 95 % confidence, whatever the distribution */
 };
+
+/*
+ * The ranks between which a median lies: each value is above it with probability one half, so the count of those above is binomial, here by its
+ * normal approximation (Conover, Practical Nonparametric Statistics, 3.2). With seven rounds that is all of them.
+ */
+static unsigned median_rank_low(unsigned count)
+{
+	double rank = (count - 1.96 * sqrt(count)) / 2;
+
+	return rank > 0 ? (unsigned)rank : 0;
+}
 
 static struct summary summarize(const double *values, unsigned count)
 {
@@ -61,6 +73,8 @@ static struct summary summarize(const double *values, unsigned count)
 		.median = count % 2 ? sorted[count / 2] : (sorted[count / 2 - 1] + sorted[count / 2]) / 2,
 		.min = sorted[0],
 		.max = sorted[count - 1],
+		.low = sorted[median_rank_low(count)],
+		.high = sorted[count - 1 - median_rank_low(count)],
 	};
 }
 
@@ -91,7 +105,8 @@ static void print_last_ratio(const struct bench_question *question, const struct
 	if (above < 0 || below < 0)
 		return;
 	ratio = summarize_ratio(figures[above], figures[below], rounds);
-	printf("  %s / %s: %.3f (%.3f to %.3f)\n", question->subject, question->against, ratio.median, ratio.min, ratio.max);
+	printf("  %s / %s: %.3f (95 %% of the median: %.3f to %.3f; rounds: %.3f to %.3f)\n", question->subject, question->against,
+	       ratio.median, ratio.low, ratio.high, ratio.min, ratio.max);
 }
 
 static void print_text(const struct bench_question *question, const struct bench_case *cases, size_t case_count,
@@ -99,12 +114,12 @@ static void print_text(const struct bench_question *question, const struct bench
 {
 	printf("%s (%s, %s is better; %u rounds)\n", question->name, question->unit, question->is_higher_better ? "higher" : "lower",
 	       rounds);
-	printf("  %-28s %10s %10s %10s   %s\n", "", "median", "min", "max", "ratio to the first");
+	printf("  %-28s %10s %10s %10s   %s\n", "", "median", "min", "max", "ratio to the first (95 %)");
 	for (size_t c = 0; c < case_count; c++) {
 		struct summary figure = summarize(figures[c], rounds), ratio = summarize_ratio(figures[c], figures[0], rounds);
 
 		printf("  %-28s %10.2f %10.2f %10.2f   %.2f (%.2f to %.2f)\n", cases[c].name, figure.median, figure.min, figure.max,
-		       ratio.median, ratio.min, ratio.max);
+		       ratio.median, ratio.low, ratio.high);
 	}
 	print_last_ratio(question, cases, case_count, figures, rounds);
 	fflush(stdout);

@@ -2,25 +2,38 @@
  * TCP echo, 64 bytes, one core: our servers against a bare liburing loop, a bare epoll loop and the libraries. Every server is a process of
  * its own on the first processor, started once and idle unless it is asked; the client polls on the second. Two questions for each number of
  * connections: requests/s in a closed loop, and p99 in an open loop at half of what the bare liburing loop reached.
+ *
+ * A round is a slice of 10 to 25 ms of each server in turn. A virtual machine loses a processor for a millisecond some ten times a second, and a p99
+ * taken over a long run then tells of the host: of a server's many short slices most are undisturbed, so the median of their p99s tells of the server.
  */
 #include "perf/bench/bench.h"
 #include "perf/bench/echo_check.h"
 #include "perf/bench/echo_load.h"
 #include "perf/bench/echo_server.h"
 
+#include <errno.h>
 #include <libgen.h>
 #include <math.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/resource.h>
 #include <unistd.h>
 
-static const uint64_t WARMUP_NS = 80 * 1000 * 1000, MEASURE_NS = 300 * 1000 * 1000;
+/* How a question cuts its time: throughput wants long slices, a percentile undisturbed ones. */
+struct cut {
+	uint64_t warmup_ns, measure_ns;
+	unsigned rounds;
+};
+
+static const struct cut throughput_cut = {.warmup_ns = 5000000, .measure_ns = 25000000, .rounds = 61};
+static const struct cut latency_cut = {.warmup_ns = 3000000, .measure_ns = 10000000, .rounds = 101};
 
 struct contender {
 	const char *name;
 	const char *arguments[ECHO_SERVER_ARGUMENTS_MAX + 1]; /* the program's path from this program's own folder first */
 	struct echo_server server;
+	struct echo_load *load; /* the connections of the question under way; NULL: left out */
 	char path[4096];
 	struct echo_load_result total; /* sums over the rounds of the question under way */
 	unsigned runs;
@@ -55,24 +68,23 @@ enum { CONTENDER_COUNT = sizeof contenders / sizeof *contenders };
 
 struct part {
 	struct contender *contender;
-	unsigned connections;
+	const struct cut *cut;
 	double rate; /* 0: closed loop */
 };
 
 static int run_load(const struct part *part, struct echo_load_result *result)
 {
-	struct echo_load_options options = {
-		.port = part->contender->server.port,
-		.connections = part->connections,
+	struct contender *contender = part->contender;
+	struct echo_load_slice slice = {
 		.rate = part->rate,
-		.warmup_ns = WARMUP_NS,
-		.measure_ns = MEASURE_NS,
-		.server_clock = part->contender->server.cpu_clock,
+		.warmup_ns = part->cut->warmup_ns,
+		.measure_ns = part->cut->measure_ns,
+		.server_clock = contender->server.cpu_clock,
 	};
-	int rc = echo_load_run(&options, result);
+	int rc = contender->load ? echo_load_run(contender->load, &slice, result) : -ENOTCONN;
 
 	if (rc < 0)
-		fprintf(stderr, "  %s: %u connections: %s\n", part->contender->name, part->connections, strerror(-rc));
+		fprintf(stderr, "  %s: %s\n", contender->name, strerror(-rc));
 	return rc;
 }
 
@@ -81,7 +93,7 @@ static double run(void *arg)
 	struct part *part = arg;
 	struct echo_load_result result, *total = &part->contender->total;
 
-	if (part->contender->server.pid == 0 || run_load(part, &result) < 0)
+	if (run_load(part, &result) < 0)
 		return NAN;
 	total->requests_per_s += result.requests_per_s;
 	total->client_busy += result.client_busy;
@@ -113,17 +125,19 @@ static void print_shares(void)
 	fprintf(stderr, "\n");
 }
 
-static void ask(const char *name, const char *unit, unsigned connections, double rate)
+static void ask(const char *name, const char *unit, double rate)
 {
-	struct bench_question question = {.name = name, .unit = unit, .is_higher_better = rate == 0, .subject = OURS, .against = BARE};
+	const struct cut *cut = rate > 0 ? &latency_cut : &throughput_cut;
+	struct bench_question question = {
+		.name = name, .unit = unit, .is_higher_better = rate == 0, .rounds = cut->rounds, .subject = OURS, .against = BARE};
 	struct bench_case cases[CONTENDER_COUNT];
 	struct part parts[CONTENDER_COUNT];
 	size_t count = 0;
 
 	for (size_t i = 0; i < CONTENDER_COUNT; i++) {
-		if (contenders[i].server.pid == 0)
+		if (!contenders[i].load)
 			continue;
-		parts[count] = (struct part){.contender = &contenders[i], .connections = connections, .rate = rate};
+		parts[count] = (struct part){.contender = &contenders[i], .cut = cut, .rate = rate};
 		cases[count] = (struct bench_case){.name = contenders[i].name, .run = run, .arg = &parts[count]};
 		count++;
 	}
@@ -140,20 +154,63 @@ static struct contender *find_bare(void)
 	return contender;
 }
 
+static void connect_all(unsigned connections)
+{
+	for (size_t i = 0; i < CONTENDER_COUNT; i++) {
+		struct contender *contender = &contenders[i];
+		int rc = contender->server.pid == 0 ? 0 : echo_load_open(&contender->load, contender->server.port, connections);
+
+		if (rc < 0)
+			fprintf(stderr, "  %s: %u connections: %s\n", contender->name, connections, strerror(-rc));
+	}
+}
+
+static void disconnect_all(void)
+{
+	for (size_t i = 0; i < CONTENDER_COUNT; i++) {
+		echo_load_close(contenders[i].load);
+		contenders[i].load = NULL;
+	}
+}
+
+static int compare_doubles(const void *left, const void *right)
+{
+	double a = *(const double *)left, b = *(const double *)right;
+
+	return (a > b) - (a < b);
+}
+
+/* Half of what the bare loop reaches, by the median of a few slices: one load for all, that all can meet. 0 when it could not run. */
+static double common_rate(void)
+{
+	struct part baseline = {.contender = find_bare(), .cut = &throughput_cut};
+	struct echo_load_result result;
+	double reached[9];
+	size_t count = sizeof reached / sizeof *reached;
+
+	for (size_t i = 0; i < count; i++) {
+		if (run_load(&baseline, &result) < 0)
+			return 0;
+		reached[i] = result.requests_per_s;
+	}
+	qsort(reached, count, sizeof *reached, compare_doubles);
+	return reached[count / 2] / 2;
+}
+
 static void compare(unsigned connections)
 {
-	struct part baseline = {.contender = find_bare(), .connections = connections};
-	struct echo_load_result result;
 	char name[64], unit[64];
+	double rate;
 
+	connect_all(connections);
 	snprintf(name, sizeof name, "echo, %u connections, throughput", connections);
-	ask(name, "1000 requests/s", connections, 0);
-	/* One load for all, that all can meet. */
-	if (run_load(&baseline, &result) < 0)
-		return;
+	ask(name, "1000 requests/s", 0);
+	rate = common_rate();
 	snprintf(name, sizeof name, "echo, %u connections, p99", connections);
-	snprintf(unit, sizeof unit, "us at %.0f requests/s", result.requests_per_s / 2);
-	ask(name, unit, connections, result.requests_per_s / 2);
+	snprintf(unit, sizeof unit, "us at %.0f requests/s", rate);
+	if (rate > 0)
+		ask(name, unit, rate);
+	disconnect_all();
 }
 
 static void start(struct contender *contender, const char *folder, int cpu)
@@ -171,12 +228,24 @@ static void start(struct contender *contender, const char *folder, int cpu)
 	echo_server_stop(&contender->server);
 }
 
+/* Each server has its connections open while the others run: the servers inherit the limit. */
+static void raise_descriptor_limit(void)
+{
+	struct rlimit limit;
+
+	if (getrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return;
+	limit.rlim_cur = limit.rlim_max;
+	setrlimit(RLIMIT_NOFILE, &limit);
+}
+
 int main(int argc, char **argv)
 {
 	char self[4096] = "";
 	int cpu, rc = 0;
 
 	bench_init(argc, argv);
+	raise_descriptor_limit();
 	if (readlink("/proc/self/exe", self, sizeof self - 1) < 0) {
 		perror("bench_echo");
 		return 1;

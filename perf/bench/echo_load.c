@@ -17,6 +17,7 @@ enum {
 	BUFFER_COUNT = 2048,
 	BUFFER_SIZE = 1024,
 	BUFFER_STRIDE = BUFFER_SIZE + 64, /* neighbours fall into different cache sets */
+	DRAIN_NS = 2000000000,		  /* how long the answers under way are waited for */
 	BACKLOG_MAX = 512,		  /* requests under way on one connection in the open loop: they fit into the socket's buffer */
 	REQUESTS_PER_S_MAX = 4000000,
 };
@@ -24,13 +25,14 @@ enum {
 enum kind { RECEIVE, SEND };
 
 struct connection {
-	uint64_t sent, answered;
-	uint64_t sent_ns;  /* closed loop */
-	uint32_t received; /* bytes of the answer that has not come whole */
+	uint64_t sent, answered; /* in this slice */
+	uint64_t sent_ns;	 /* closed loop */
+	uint32_t received;	 /* bytes of the answer that has not come whole */
 };
 
-struct load {
-	const struct echo_load_options *options;
+struct echo_load {
+	const struct echo_load_slice *slice; /* the one that runs */
+	unsigned connection_count;
 	struct io_uring ring;
 	struct io_uring_buf_ring *buffer_ring;
 	char *memory;
@@ -38,16 +40,17 @@ struct load {
 	int fds[ECHO_LOAD_CONNECTIONS_MAX];
 	struct connection connections[ECHO_LOAD_CONNECTIONS_MAX];
 	char message[ECHO_LOAD_MESSAGE_SIZE];
-	uint64_t now_ns, start_ns, measure_from_ns;
+	uint64_t now_ns, start_ns, measure_from_ns, measure_until_ns;
 	double interval_ns; /* open loop */
-	uint64_t sent;
-	bool is_measuring, is_over;
+	uint64_t sent, answered;
+	uint64_t answered_in_time; /* while it was measured: the throughput */
+	bool is_over;		   /* nothing more is sent */
 	int error;
 	uint32_t *samples; /* ns; a request that took more than four seconds counts as four */
 	size_t sample_count, sample_max;
 };
 
-static struct io_uring_sqe *get_sqe(struct load *load)
+static struct io_uring_sqe *get_sqe(struct echo_load *load)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(&load->ring);
 
@@ -58,7 +61,7 @@ static struct io_uring_sqe *get_sqe(struct load *load)
 	return sqe;
 }
 
-static void arm_receive(struct load *load, uint32_t index)
+static void arm_receive(struct echo_load *load, uint32_t index)
 {
 	struct io_uring_sqe *sqe = get_sqe(load);
 
@@ -68,7 +71,7 @@ static void arm_receive(struct load *load, uint32_t index)
 	sqe->user_data = (uint64_t)index << 32 | RECEIVE;
 }
 
-static void send_request(struct load *load, uint32_t index)
+static void send_request(struct echo_load *load, uint32_t index)
 {
 	struct io_uring_sqe *sqe = get_sqe(load);
 
@@ -81,15 +84,15 @@ static void send_request(struct load *load, uint32_t index)
 }
 
 /* Requests go round the connections, so the plan of each is known from its number and nothing needs to be kept. */
-static uint64_t planned_ns(const struct load *load, uint64_t number)
+static uint64_t planned_ns(const struct echo_load *load, uint64_t number)
 {
 	return load->start_ns + (uint64_t)((double)number * load->interval_ns);
 }
 
-static void send_what_is_due(struct load *load)
+static void send_what_is_due(struct echo_load *load)
 {
 	while (!load->is_over && planned_ns(load, load->sent) <= load->now_ns) {
-		uint32_t index = (uint32_t)(load->sent % load->options->connections);
+		uint32_t index = (uint32_t)(load->sent % load->connection_count);
 
 		if (load->connections[index].sent - load->connections[index].answered >= BACKLOG_MAX)
 			return;
@@ -97,28 +100,42 @@ static void send_what_is_due(struct load *load)
 	}
 }
 
-static void on_answer(struct load *load, uint32_t index)
+static bool is_measured(const struct echo_load *load, uint64_t at_ns)
+{
+	return at_ns >= load->measure_from_ns && at_ns < load->measure_until_ns;
+}
+
+static void take_sample(struct echo_load *load, uint64_t begun_ns)
+{
+	uint64_t latency_ns = load->now_ns > begun_ns ? load->now_ns - begun_ns : 0;
+
+	if (load->sample_count < load->sample_max)
+		load->samples[load->sample_count++] = latency_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)latency_ns;
+}
+
+static void on_answer(struct echo_load *load, uint32_t index)
 {
 	struct connection *connection = &load->connections[index];
-	uint64_t begun_ns = connection->sent_ns, latency_ns;
+	uint64_t begun_ns = connection->sent_ns;
 
 	if (load->interval_ns > 0)
-		begun_ns = planned_ns(load, connection->answered * load->options->connections + index);
+		begun_ns = planned_ns(load, connection->answered * load->connection_count + index);
 	connection->answered++;
-	latency_ns = load->now_ns > begun_ns ? load->now_ns - begun_ns : 0;
-	if (load->is_measuring && load->sample_count < load->sample_max)
-		load->samples[load->sample_count++] = latency_ns > UINT32_MAX ? UINT32_MAX : (uint32_t)latency_ns;
+	load->answered++;
+	load->answered_in_time += is_measured(load, load->now_ns);
+	if (is_measured(load, begun_ns))
+		take_sample(load, begun_ns);
 	if (load->interval_ns == 0 && !load->is_over)
 		send_request(load, index);
 }
 
-static void give_back(struct load *load, unsigned buffer)
+static void give_back(struct echo_load *load, unsigned buffer)
 {
 	io_uring_buf_ring_add(load->buffer_ring, load->memory + (size_t)buffer * BUFFER_STRIDE, BUFFER_SIZE, (uint16_t)buffer,
 			      BUFFER_COUNT - 1, (int)load->given_count++);
 }
 
-static void on_receive(struct load *load, uint32_t index, const struct io_uring_cqe *cqe)
+static void on_receive(struct echo_load *load, uint32_t index, const struct io_uring_cqe *cqe)
 {
 	struct connection *connection = &load->connections[index];
 
@@ -137,7 +154,7 @@ static void on_receive(struct load *load, uint32_t index, const struct io_uring_
 }
 
 /* Returns how many completions there were. */
-static unsigned reap(struct load *load)
+static unsigned reap(struct echo_load *load)
 {
 	struct io_uring_cqe *cqe;
 	unsigned head, seen = 0;
@@ -157,7 +174,7 @@ static unsigned reap(struct load *load)
 }
 
 /* Until the time given; returns the time in which there was nothing to do. */
-static uint64_t turn_until(struct load *load, uint64_t until_ns)
+static uint64_t turn_until(struct echo_load *load, uint64_t until_ns)
 {
 	uint64_t idle_ns = 0;
 
@@ -192,14 +209,14 @@ static int compare_samples(const void *left, const void *right)
 	return (a > b) - (a < b);
 }
 
-static uint64_t percentile(const struct load *load, double share)
+static uint64_t percentile(const struct echo_load *load, double share)
 {
 	size_t at = (size_t)(share * (double)load->sample_count);
 
 	return load->samples[at < load->sample_count ? at : load->sample_count - 1];
 }
 
-static void summarize(struct load *load, struct echo_load_result *result)
+static void summarize(struct echo_load *load, struct echo_load_result *result)
 {
 	qsort(load->samples, load->sample_count, sizeof *load->samples, compare_samples);
 	result->p50_ns = percentile(load, 0.5);
@@ -208,32 +225,83 @@ static void summarize(struct load *load, struct echo_load_result *result)
 	result->max_ns = percentile(load, 1);
 }
 
-static int measure(struct load *load, struct echo_load_result *result)
+/* What is under way is waited for: it belongs to this slice's percentiles, and the next slice begins with nothing. */
+static int drain(struct echo_load *load)
 {
-	uint64_t server_ns, begun_ns, idle_ns, took_ns;
+	uint64_t until_ns = load->now_ns + DRAIN_NS;
 
+	load->is_over = true;
+	while (load->error == 0 && load->answered < load->sent) {
+		if (load->now_ns >= until_ns)
+			return -ETIMEDOUT;
+		turn_until(load, load->now_ns + 1);
+	}
+	return load->error;
+}
+
+static void begin(struct echo_load *load)
+{
+	load->sent = load->answered = load->answered_in_time = 0;
+	load->sample_count = 0;
+	load->is_over = false;
 	load->now_ns = load->start_ns = bench_now_ns();
-	for (uint32_t i = 0; i < load->options->connections; i++) {
-		arm_receive(load, i);
+	load->measure_from_ns = load->start_ns + load->slice->warmup_ns;
+	load->measure_until_ns = load->measure_from_ns + load->slice->measure_ns;
+	for (uint32_t i = 0; i < load->connection_count; i++) {
+		load->connections[i].sent = load->connections[i].answered = 0;
 		if (load->interval_ns == 0)
 			send_request(load, i);
 	}
-	turn_until(load, load->start_ns + load->options->warmup_ns);
-	load->is_measuring = true;
-	server_ns = clock_ns(load->options->server_clock);
-	begun_ns = load->now_ns = bench_now_ns();
-	idle_ns = turn_until(load, begun_ns + load->options->measure_ns);
-	took_ns = load->now_ns - begun_ns;
-	server_ns = clock_ns(load->options->server_clock) - server_ns;
-	if (load->error != 0)
-		return load->error;
+}
+
+static int measure(struct echo_load *load, struct echo_load_result *result)
+{
+	uint64_t server_ns, idle_ns;
+	double took_s = (double)load->slice->measure_ns / 1e9;
+	int rc;
+
+	begin(load);
+	turn_until(load, load->measure_from_ns);
+	server_ns = clock_ns(load->slice->server_clock);
+	idle_ns = turn_until(load, load->measure_until_ns);
+	server_ns = clock_ns(load->slice->server_clock) - server_ns;
+	rc = drain(load);
+	if (rc < 0)
+		return rc;
 	if (load->sample_count == 0)
 		return -ETIMEDOUT;
 	summarize(load, result);
-	result->requests_per_s = (double)load->sample_count / ((double)took_ns / 1e9);
-	result->client_busy = 1 - (double)idle_ns / (double)took_ns;
-	result->server_busy = (double)server_ns / (double)took_ns;
+	result->requests_per_s = (double)load->answered_in_time / took_s;
+	result->client_busy = 1 - (double)idle_ns / 1e9 / took_s;
+	result->server_busy = (double)server_ns / 1e9 / took_s;
 	return 0;
+}
+
+static int make_room(struct echo_load *load)
+{
+	size_t sample_max = (size_t)((double)load->slice->measure_ns / 1e9 * REQUESTS_PER_S_MAX) + 1;
+	uint32_t *samples;
+
+	if (sample_max <= load->sample_max)
+		return 0;
+	samples = realloc(load->samples, sample_max * sizeof *samples);
+	if (!samples)
+		return -ENOMEM;
+	/* Touched now: a page fault while measuring would be the client's. */
+	memset(samples, 0, sample_max * sizeof *samples);
+	load->samples = samples;
+	load->sample_max = sample_max;
+	return 0;
+}
+
+int echo_load_run(struct echo_load *load, const struct echo_load_slice *slice, struct echo_load_result *result)
+{
+	int rc;
+
+	load->slice = slice;
+	load->interval_ns = slice->rate > 0 ? 1e9 / slice->rate : 0;
+	rc = make_room(load);
+	return rc < 0 ? rc : measure(load, result);
 }
 
 /*
@@ -260,17 +328,22 @@ static int open_connection(uint16_t port)
 	return fd;
 }
 
-static int open_connections(struct load *load)
+static int open_connections(struct echo_load *load, uint16_t port)
 {
-	for (unsigned i = 0; i < load->options->connections; i++) {
-		load->fds[i] = open_connection(load->options->port);
+	int rc;
+
+	for (unsigned i = 0; i < load->connection_count; i++) {
+		load->fds[i] = open_connection(port);
 		if (load->fds[i] < 0)
 			return load->fds[i];
 	}
-	return io_uring_register_files(&load->ring, load->fds, load->options->connections);
+	rc = io_uring_register_files(&load->ring, load->fds, load->connection_count);
+	for (uint32_t i = 0; rc == 0 && i < load->connection_count; i++)
+		arm_receive(load, i);
+	return rc;
 }
 
-static int set_up_ring(struct load *load)
+static int set_up_ring(struct echo_load *load)
 {
 	struct io_uring_params params = {
 		.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN | IORING_SETUP_TASKRUN_FLAG | IORING_SETUP_CQSIZE,
@@ -286,17 +359,14 @@ static int set_up_ring(struct load *load)
 	return rc < 0 ? rc : 0;
 }
 
-static int set_up_buffers(struct load *load)
+static int set_up_buffers(struct echo_load *load)
 {
 	struct io_uring_buf_reg registration = {.ring_entries = BUFFER_COUNT};
-	double seconds = (double)load->options->measure_ns / 1e9;
 	int rc;
 
-	load->sample_max = (size_t)(seconds * REQUESTS_PER_S_MAX) + 1;
-	load->samples = calloc(load->sample_max, sizeof *load->samples);
 	load->memory = calloc(BUFFER_COUNT, BUFFER_STRIDE);
 	load->buffer_ring = aligned_alloc(4096, BUFFER_COUNT * sizeof(struct io_uring_buf));
-	if (!load->samples || !load->memory || !load->buffer_ring)
+	if (!load->memory || !load->buffer_ring)
 		return -ENOMEM;
 	registration.ring_addr = (uintptr_t)load->buffer_ring;
 	rc = io_uring_register_buf_ring(&load->ring, &registration, 0);
@@ -310,9 +380,11 @@ static int set_up_buffers(struct load *load)
 	return 0;
 }
 
-static void finish(struct load *load)
+void echo_load_close(struct echo_load *load)
 {
-	for (unsigned i = 0; i < load->options->connections; i++)
+	if (!load)
+		return;
+	for (unsigned i = 0; i < load->connection_count; i++)
 		if (load->fds[i] >= 0)
 			close(load->fds[i]);
 	if (load->ring.ring_fd >= 0)
@@ -323,24 +395,28 @@ static void finish(struct load *load)
 	free(load);
 }
 
-int echo_load_run(const struct echo_load_options *options, struct echo_load_result *result)
+int echo_load_open(struct echo_load **out, uint16_t port, unsigned connections)
 {
-	struct load *load = calloc(1, sizeof *load);
+	struct echo_load *load;
 	int rc;
 
+	if (connections > ECHO_LOAD_CONNECTIONS_MAX)
+		return -EINVAL;
+	load = calloc(1, sizeof *load);
 	if (!load)
 		return -ENOMEM;
-	load->options = options;
-	load->interval_ns = options->rate > 0 ? 1e9 / options->rate : 0;
+	load->connection_count = connections;
+	load->ring.ring_fd = -1;
 	memset(load->message, 'z', sizeof load->message);
 	memset(load->fds, -1, sizeof load->fds);
 	rc = set_up_ring(load);
 	if (rc == 0)
 		rc = set_up_buffers(load);
 	if (rc == 0)
-		rc = open_connections(load);
-	if (rc == 0)
-		rc = measure(load, result);
-	finish(load);
+		rc = open_connections(load, port);
+	if (rc < 0)
+		echo_load_close(load);
+	else
+		*out = load;
 	return rc;
 }

@@ -11,14 +11,19 @@
 
 enum { ECHO_LOAD_CONNECTIONS_MAX = 1024, ECHO_LOAD_MESSAGE_SIZE = 64 };
 
-struct echo_load_options {
-	uint16_t port; /* on 127.0.0.1 */
-	unsigned connections;
+/*
+ * The connections stay open and what is measured is cut into slices of some tens of milliseconds, so that many servers can take turns within
+ * a second: what the host takes away for a millisecond then spoils one slice of one server, and the median over the slices does not hear of it.
+ */
+struct echo_load;
+
+struct echo_load_slice {
 	double rate; /* requests/s at a constant pace, latency from the planned send; 0: closed loop, one request a connection */
 	uint64_t warmup_ns, measure_ns;
 	clockid_t server_clock; /* the server's processor time */
 };
 
+/* Percentiles are of the requests planned (in the closed loop: sent) within the slice, whenever their answers came. */
 struct echo_load_result {
 	double requests_per_s;
 	uint64_t p50_ns, p99_ns, p999_ns, max_ns;
@@ -27,9 +32,18 @@ struct echo_load_result {
 };
 
 /*
- * Pin the calling thread first, to another processor than the server's. 0; -ECONNRESET when the server ended a connection; -ENOMEM; what
- * the sockets or the ring return.
+ * Opens `connections` connections to 127.0.0.1:port. Pin the calling thread first, to another processor than the server's; the load is that
+ * thread's alone. -EINVAL: more than ECHO_LOAD_CONNECTIONS_MAX; -ENOMEM; what the sockets or the ring return.
  */
-int echo_load_run(const struct echo_load_options *options, struct echo_load_result *result);
+int echo_load_open(struct echo_load **load, uint16_t port, unsigned connections);
+
+/*
+ * One slice: warms up, measures, and waits for the answers that are under way. 0; -ECONNRESET when the server ended a connection; -ETIMEDOUT
+ * when answers did not come within two seconds; -ENOMEM. After a failure the load can only be closed.
+ */
+int echo_load_run(struct echo_load *load, const struct echo_load_slice *slice, struct echo_load_result *result);
+
+/* By reset, so that nothing stays in TIME_WAIT. NULL is fine. */
+void echo_load_close(struct echo_load *load);
 
 #endif
