@@ -11,6 +11,10 @@
  * again, after its last completion); it never waits there. A multishot op is delivered with has_more until its last completion. An engine
  * that cannot do a multishot natively repeats the single shot itself.
  *
+ * Silence. Nobody waits for the success of a ZOK_OP_SEND that is_silent: it alone ends no wait, and is delivered with whatever ends one. The op
+ * may end with -EAGAIN where another would wait for room. Its owner may clear the flag while it is in flight: the next wait then delivers
+ * it without sleeping, if the kernel has taken it. An engine may treat it as any other op.
+ *
  * Running out. submit() cannot fail: where the submission queue is full the op waits in the engine's own queue (counted as a shortage).
  * What the kernel refuses for want of memory or descriptors is delivered as that op's result. A multishot receive that finds no free buffer
  * ends with -ENOBUFS and is submitted again by its owner once it has given buffers back.

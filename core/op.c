@@ -56,5 +56,6 @@ void zok__op_prepare(struct zok_op *op, enum zok_op_kind kind, int fd)
 	op->handle = 0;
 	op->kind = (uint8_t)kind;
 	op->engine_state = 0;
+	op->is_silent = false;
 	op->fd = fd;
 }

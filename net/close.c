@@ -1,6 +1,9 @@
 /*
  * The end of a socket, in order: whoever waits on it is told -EBADF, what is in flight is cancelled and awaited, what was accepted and given to
  * nobody is closed, a Unix door's file is removed, the descriptor is closed, the memory is given back.
+ *
+ * A small send that nobody waits for (behind.c) is not cancelled: its sender was told that it went. The close waits for it, and for as long can be
+ * cut short by its scope; only then is it dropped, as the kernel drops what a process that dies had left to send.
  */
 #include "net/socket.h"
 
@@ -16,7 +19,7 @@ static struct zok_close *close_of(struct zok_future *future)
 
 static bool is_quiet(const struct zok_socket *socket)
 {
-	return !zok__op_is_in_flight(&socket->recv_op) && !socket->sender;
+	return !zok__op_is_in_flight(&socket->recv_op) && !socket->sender && !socket->behind;
 }
 
 static void submit_close(struct zok_close *close, int fd, zok_op_deliver_fn deliver)
@@ -60,6 +63,7 @@ void zok__close_continue(struct zok_socket *socket)
 
 	if (!close->has_begun && is_quiet(socket)) {
 		close->has_begun = true;
+		close->op.future.is_shielded = true;
 		close_next(close);
 	}
 }
@@ -68,8 +72,27 @@ static void abort_all(struct zok_socket *socket)
 {
 	zok__accept_abort(socket);
 	zok__recv_abort(socket);
-	if (socket->sender)
-		zok__op_cancel(&socket->sender->op);
+	zok__send_abort(socket);
+	zok__behind_flushed(socket, -EBADF);
+}
+
+/* Without a task, at the core's end, nobody is left who could cut it short. */
+static bool may_linger(const struct zok__net *net)
+{
+	return net->core->current && !zok__is_cut(net);
+}
+
+static void flush(struct zok_close *close)
+{
+	struct zok_socket *socket = close->socket;
+
+	if (ZOK_LIKELY(!socket->behind))
+		return;
+	zok__behind_hurry(socket);
+	if (may_linger(socket->net))
+		close->op.future.is_shielded = false;
+	else
+		zok__behind_cancel(socket);
 }
 
 static bool close_poll(struct zok_future *future)
@@ -86,6 +109,7 @@ static bool close_poll(struct zok_future *future)
 	close->socket->closer = close;
 	close->has_begun = true; /* not while there is something left to abort */
 	abort_all(close->socket);
+	flush(close);
 	close->has_begun = false;
 	zok__close_continue(close->socket);
 	if (zok_future_is_ready(future))
@@ -94,9 +118,14 @@ static bool close_poll(struct zok_future *future)
 	return false;
 }
 
-/* A close ends by itself, and a descriptor that is half closed is nobody's. */
+/* What lingers is dropped. Apart from that a close ends by itself: a descriptor that is half closed is nobody's. */
 static void close_cancel(struct zok_future *future)
 {
+	struct zok_close *close = close_of(future);
+
+	future->is_shielded = true;
+	if (!close->has_begun)
+		zok__behind_cancel(close->socket);
 }
 
 static const struct zok_future_ops close_ops = {.poll = close_poll, .cancel = close_cancel};

@@ -130,7 +130,8 @@ static void wake_reader(const struct zok_socket *socket)
 static void end_stream(struct zok_socket *socket, int result)
 {
 	socket->recv_state = ZOK__RECV_ENDED;
-	socket->recv_result = result;
+	/* The kernel tells a reset once, and a send behind may have been who heard it. */
+	socket->recv_result = result == 0 && socket->send_error == -ECONNRESET ? -ECONNRESET : result;
 }
 
 static bool is_wanted(const struct zok_socket *socket)
@@ -277,6 +278,7 @@ static bool recv_begin(struct zok_recv *recv)
 		return zok__end_in_poll(&recv->future, take(socket, recv));
 	recv->future.state = ZOK_FUTURE_PENDING;
 	socket->reader = recv;
+	zok__behind_note_reader(socket);
 	if (socket->recv_state == ZOK__RECV_IDLE || socket->recv_state == ZOK__RECV_PAUSED)
 		start_for(socket, recv);
 	return zok_future_is_ready(&recv->future); /* a direct receive that found its bytes waiting */

@@ -57,7 +57,55 @@ static int admit(const struct zok_socket *socket)
 {
 	if (socket->closer)
 		return -EBADF;
+	if (socket->send_error < 0)
+		return socket->send_error;
 	return socket->sender ? -EBUSY : 0;
+}
+
+/* False: it waits in socket->sender for the send behind. */
+static bool begin(struct zok_send *send)
+{
+	struct zok_socket *socket = send->socket;
+
+	if (!socket->behind && zok__behind_take(send)) {
+		send->sent = send->len;
+		return true;
+	}
+	socket->sender = send;
+	send->op.future.state = ZOK_FUTURE_PENDING;
+	if (socket->behind)
+		zok__behind_hurry(socket);
+	else
+		zok__op_start(&send->op);
+	return false;
+}
+
+void zok__send_abort(struct zok_socket *socket)
+{
+	struct zok_send *send = socket->sender;
+
+	if (!send)
+		return;
+	if (socket->behind) {
+		socket->sender = NULL;
+		zok_future_complete(&send->op.future, -EBADF);
+	} else {
+		zok__op_cancel(&send->op);
+	}
+}
+
+void zok__send_continue(struct zok_socket *socket)
+{
+	struct zok_send *send = socket->sender;
+
+	if (!send)
+		return;
+	if (socket->send_error == 0) {
+		zok__op_start(&send->op);
+		return;
+	}
+	socket->sender = NULL;
+	zok_future_complete(&send->op.future, socket->send_error);
 }
 
 /* The engine may answer from within submit: then nobody needs to be woken. */
@@ -74,9 +122,9 @@ static bool send_poll(struct zok_future *future)
 		return zok__end_in_poll(future, rc);
 	if (send->len == 0)
 		return zok__end_in_poll(future, 0);
-	send->socket->sender = send;
 	future->waker = NULL;
-	zok__op_start(&send->op);
+	if (begin(send))
+		return zok__end_in_poll(future, (ssize_t)send->len);
 	if (zok_future_is_ready(future))
 		return true;
 	future->waker = waker;
@@ -85,7 +133,14 @@ static bool send_poll(struct zok_future *future)
 
 static void send_cancel(struct zok_future *future)
 {
-	zok__op_cancel(&send_of(future)->op);
+	struct zok_send *send = send_of(future);
+
+	if (send->socket->behind) {
+		send->socket->sender = NULL;
+		zok_future_complete(future, -ECANCELED);
+	} else {
+		zok__op_cancel(&send->op);
+	}
 }
 
 static const struct zok_future_ops send_ops = {.poll = send_poll, .cancel = send_cancel};

@@ -43,6 +43,7 @@ static void finish(struct zok__core_part *part)
 		zok__log(ZOK_LOG_WARN, "core %u: %u sockets were left open; closed now", net->core->options.index, count);
 	net->core->net = NULL;
 	zok_pool_finish(&net->sockets);
+	zok_pool_finish(&net->behinds);
 	zok__release(zok_allocator(), net, sizeof *net);
 }
 
@@ -58,6 +59,7 @@ static struct zok__net *create(struct zok_core *core)
 	zok_list_init(&net->starving);
 	zok__shortage_init(net);
 	zok_pool_init(&net->sockets, &options);
+	zok__behind_init(net);
 	core->net = &net->part;
 	return net;
 }
@@ -125,11 +127,17 @@ int zok_shutdown(struct zok_socket *socket, enum zok_shutdown_side side)
 		[ZOK_SHUTDOWN_BOTH] = SHUT_RDWR,
 	};
 	struct zok_op op;
+	int rc;
 
 	if (socket->closer)
 		return -EBADF;
 	if ((unsigned)side >= sizeof how / sizeof *how)
 		return -EINVAL;
+	rc = side == ZOK_SHUTDOWN_READ ? 0 : zok__behind_flush(socket);
+	if (rc < 0)
+		return rc;
+	if (socket->closer)
+		return -EBADF;
 	zok__op_prepare(&op, ZOK_OP_SHUTDOWN, socket->fd);
 	op.arg.shutdown_how = how[side];
 	return (int)zok_await(&op.future);

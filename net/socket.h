@@ -3,7 +3,7 @@
  *
  *   socket.c   life: from a descriptor to a socket and back; options, addresses; the core's part of net
  *   recv.c     receive: a multishot fills the core's buffers, readers take them
- *   send.c     send
+ *   send.c     send;  behind.c  small ones, which their senders do not wait for
  *   listen.c   doors: listening, stale Unix files
  *   accept.c   connections taken from a door
  *   connect.c  connections made
@@ -42,10 +42,18 @@ struct zok_socket {
 	uint16_t queued_count;	      /* buffers between first and last */
 	struct zok_buf *first, *last; /* received, not yet taken */
 	struct zok_recv *reader;      /* who waits for bytes */
-	struct zok_send *sender;      /* whose bytes are in flight */
+	struct zok_send *sender;      /* whose bytes are in flight, or wait for those of `behind` */
+	struct zok__behind *behind;   /* a small send that its sender does not wait for (behind.c) */
+	struct zok_future *flusher;   /* who waits for the end of `behind` */
 	struct zok_close *closer;     /* from here on nothing begins */
 	struct zok__net *net;
 	int recv_result;
+	int send_error;		/* of a send behind: the next one's result */
+	bool is_answering;	/* its last send was followed at once by a read that had to wait: see behind.c */
+	bool has_sent;		/* since the last such read */
+	uint8_t late_shift;	/* how often a send behind came late, so far … */
+	uint16_t loud_count;	/* … and how many sends are not written behind for it */
+	uint64_t behind_cycles; /* when the last was written behind; 0: it was not */
 	struct zok_op recv_op;
 	struct zok_list open;	  /* among net->sockets */
 	struct zok_list starving; /* among net->starving */
@@ -67,6 +75,8 @@ struct zok__net {
 	struct zok__core_part part; /* first */
 	struct zok_core *core;
 	struct zok_pool sockets;
+	struct zok_pool behinds;
+	uint64_t late_cycles;	  /* see behind.c */
 	struct zok_list open;	  /* sockets, by zok_socket.open */
 	struct zok_list starving; /* those whose receive waits for a buffer, the longest first */
 	struct zok_list doors;	  /* by zok__door.among */
@@ -115,6 +125,35 @@ ssize_t zok__recv_buf_or_shortage(struct zok_socket *socket, struct zok_buf **bu
 
 /* For close: ends the reader's wait, drops what is queued, asks for the end of what is in flight. */
 void zok__recv_abort(struct zok_socket *socket);
+
+/* ---- send.c ---- */
+
+/* What waited for `behind` begins. */
+void zok__send_continue(struct zok_socket *socket);
+
+/* For close. */
+void zok__send_abort(struct zok_socket *socket);
+
+/* ---- behind.c ---- */
+
+void zok__behind_init(struct zok__net *net);
+
+/* Copies the bytes and sends them later; false: that may not be done with these. Nothing of the socket's may be in flight. */
+bool zok__behind_take(struct zok_send *send);
+
+/* A read begins to wait. */
+void zok__behind_note_reader(struct zok_socket *socket);
+
+/* From here on somebody waits for its end. */
+void zok__behind_hurry(struct zok_socket *socket);
+
+void zok__behind_cancel(struct zok_socket *socket);
+
+/* Tells who waits in zok__behind_flush(), if anybody does. */
+void zok__behind_flushed(struct zok_socket *socket, int result);
+
+/* Suspends until what was taken is the kernel's. -ECANCELED, -ETIMEDOUT by the scope; -EBUSY: another task does the same. Fibers only. */
+int zok__behind_flush(struct zok_socket *socket);
 
 /* ---- accept.c ---- */
 

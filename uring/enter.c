@@ -98,7 +98,7 @@ static void enter_own(struct zok__uring *uring, uint64_t timeout_ns)
 {
 	uint32_t to_submit = unsubmitted(uring);
 	bool is_ready = has_completions(uring);
-	bool may_sleep = timeout_ns > 0 && !is_ready;
+	bool may_sleep = timeout_ns > 0 && !is_ready && !zok__uring_silent_is_awaited(uring);
 
 	if (to_submit > 0 || may_sleep || (!is_ready && sq_flags(uring) & (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)))
 		enter(uring, to_submit, may_sleep, IORING_ENTER_GETEVENTS, timeout_ns);
@@ -131,6 +131,8 @@ int zok__uring_wait(struct zok__engine *engine, uint64_t timeout_ns)
 {
 	struct zok__uring *uring = zok__uring_of(engine);
 	unsigned delivered = 0;
+	uint32_t sq_head;
+	bool is_overflown;
 
 	if (ZOK_UNLIKELY(has_waiting(uring))) {
 		delivered = zok__uring_pump(uring);
@@ -141,8 +143,13 @@ int zok__uring_wait(struct zok__engine *engine, uint64_t timeout_ns)
 		enter_sqpoll(uring, timeout_ns);
 	else
 		enter_own(uring, timeout_ns);
-	if (ZOK_UNLIKELY(sq_flags(uring) & IORING_SQ_CQ_OVERFLOW))
+	is_overflown = sq_flags(uring) & IORING_SQ_CQ_OVERFLOW;
+	if (ZOK_UNLIKELY(is_overflown))
 		zok__count(&uring->counters->stats.cq_overflows, 1);
-	uring->sq_head_seen = __atomic_load_n(uring->ring.sq.khead, __ATOMIC_ACQUIRE); /* the kernel has read what lies below */
-	return (int)(delivered + zok__uring_reap(uring));
+	/* Before the completions are read: those of what lies below are there. */
+	uring->sq_head_seen = sq_head = __atomic_load_n(uring->ring.sq.khead, __ATOMIC_ACQUIRE);
+	delivered += zok__uring_reap(uring);
+	if (uring->silent_count > 0 && ZOK_LIKELY(!is_overflown))
+		delivered += zok__uring_silent_settle(uring, sq_head);
+	return (int)delivered;
 }

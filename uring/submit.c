@@ -165,6 +165,8 @@ static bool issue(struct zok__uring *uring, struct zok_op *op)
 	if (ZOK_UNLIKELY(!sqe))
 		return false;
 	fill(uring, sqe, op);
+	if (op->is_silent && zok__uring_silent_can(uring, op))
+		zok__uring_silent_note(uring, op, sqe);
 	return true;
 }
 

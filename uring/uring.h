@@ -46,7 +46,14 @@ struct zok__uring_abilities {
 	int direct_descriptors_error;
 };
 
-enum { ZOK__URING_FEATURES_MAX = 16 };
+enum { ZOK__URING_FEATURES_MAX = 16, ZOK__URING_SILENT_MAX = 256 };
+
+/* An SQE that posts a completion only if it fails (silent.c). */
+struct zok__uring_silent {
+	uint64_t tag;
+	struct zok_op *op; /* while the tag finds it */
+	uint32_t sq_end;   /* the queue's tail behind its SQE */
+};
 
 struct zok__uring {
 	struct zok__engine engine; /* first */
@@ -61,8 +68,10 @@ struct zok__uring {
 	bool has_canceled_waiting; /* an op in `waiting` was cancelled */
 	struct zok__slots slots;
 	struct zok__counters *counters;
-	struct zok__uring_queue waiting; /* ops for which there was no SQE or no slot */
-	struct zok__uring_queue cancels; /* ops in flight whose cancel found no SQE */
+	struct zok__uring_queue waiting;			/* ops for which there was no SQE or no slot */
+	struct zok__uring_queue cancels;			/* ops in flight whose cancel found no SQE */
+	struct zok__uring_silent silent[ZOK__URING_SILENT_MAX]; /* in the order of their SQEs */
+	uint32_t silent_count;
 	struct zok__uring_queue closing; /* closes that wait for the end of the ops on their descriptor */
 	struct zok__descriptors descriptors;
 
@@ -145,6 +154,12 @@ void zok__uring_finish_op(struct zok__uring *uring, struct zok_op *op, const str
 /* close.c */
 bool zok__uring_close_waits(struct zok__uring *uring, struct zok_op *op);
 void zok__uring_close_go_on(struct zok__uring *uring);
+
+/* silent.c */
+bool zok__uring_silent_can(const struct zok__uring *uring, const struct zok_op *op);
+void zok__uring_silent_note(struct zok__uring *uring, struct zok_op *op, struct io_uring_sqe *sqe);
+bool zok__uring_silent_is_awaited(const struct zok__uring *uring);
+unsigned zok__uring_silent_settle(struct zok__uring *uring, uint32_t sq_head);
 
 /* reap.c */
 unsigned zok__uring_reap(struct zok__uring *uring);

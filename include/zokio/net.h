@@ -80,7 +80,8 @@ ZOK_API int zok_socket_adopt(struct zok_socket **socket, int fd);
 ZOK_API int zok_shutdown(struct zok_socket *socket, enum zok_shutdown_side side);
 
 /*
- * Ends what is under way on the socket (-EBADF in the other task), closes it and frees it. Suspends, shielded from cancel. NULL is fine. A fiber only;
+ * Ends what is under way on the socket (-EBADF in the other task), closes it and frees it. Suspends; a cancel or a deadline of the scope ends only
+ * its wait for bytes that were sent. NULL is fine. A fiber only;
  * a stackless task uses struct zok_close.
  */
 ZOK_API int zok_close(struct zok_socket *socket);
@@ -93,7 +94,14 @@ ZOK_API ssize_t zok_read(struct zok_socket *socket, void *buf, size_t len);
 /* Receives exactly len bytes; fewer only at end of stream. A negative errno hides how many came before it: use zok_read() where that matters. */
 ZOK_API ssize_t zok_read_all(struct zok_socket *socket, void *buf, size_t len);
 
-/* Sends up to len bytes; may be short. */
+/*
+ * Sends up to len bytes; may be short.
+ *
+ * As write(2), all sends return when the bytes are on their way, not when they have arrived. On a socket that answers what it reads, small ones (some
+ * 900 bytes) are copied and the call returns at once; they leave when the task suspends next, with everybody else's, and what fails then is the
+ * result of the socket's next send. A socket whose task sends and then computes is noticed, and its sends leave first (net/behind.c).
+ * zok_shutdown() and zok_close() wait for what was sent, until their scope is cancelled or its deadline passes.
+ */
 ZOK_API ssize_t zok_write(struct zok_socket *socket, const void *buf, size_t len);
 ZOK_API ssize_t zok_writev(struct zok_socket *socket, const struct iovec *vector, int count);
 

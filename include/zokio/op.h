@@ -52,6 +52,7 @@ struct zok_op {
 	uint32_t handle;	    /* the engine's: generation and slot while in flight, 0 otherwise */
 	uint8_t kind;		    /* enum zok_op_kind */
 	uint8_t engine_state;	    /* the engine's */
+	bool is_silent;		    /* SEND: nobody waits for its success; see core/engine.h */
 	int32_t fd;
 	union {
 		struct {

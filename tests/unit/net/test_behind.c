@@ -1,0 +1,343 @@
+/* Small sends that their senders do not wait for: when they are made, that they keep their order, and what becomes of them at the end. */
+#include "tests/unit/net/rig.h"
+
+#include <errno.h>
+
+enum { LARGE = 1 << 20 };
+
+/* The other side asks once the reader waits. */
+static int ask(void *arg)
+{
+	const struct pair *pair = arg;
+
+	assert_int_equal(send(pair->raw, "?", 1, 0), 1);
+	return 0;
+}
+
+static void read_question(struct pair *pair)
+{
+	char question;
+
+	assert_int_equal(zok_spawn(NULL, ask, pair, NULL), 0);
+	assert_int_equal(zok_read(pair->socket, &question, 1), 1);
+}
+
+/* A socket that has answered once: its next small send is written behind. */
+static struct pair answering_pair(void)
+{
+	struct pair pair = rig_pair();
+	char byte;
+
+	read_question(&pair);
+	assert_int_equal(zok_write_all(pair.socket, "!", 1), 1);
+	assert_int_equal(recv(pair.raw, &byte, 1, 0), 1);
+	read_question(&pair);
+	return pair;
+}
+
+/* Whatever there is to receive, after the engine's turn. */
+static size_t receive(struct pair *pair, void *into, size_t len)
+{
+	ssize_t n;
+
+	rig_settle();
+	n = recv(pair->raw, into, len, 0);
+	return n < 0 ? 0 : (size_t)n;
+}
+
+RIG_CASE(who_answers_does_not_wait)
+{
+	struct pair pair = answering_pair();
+	uint64_t polled = pair.socket->net->core->counters->stats.tasks_polled;
+	char got[8] = "";
+
+	assert_int_equal(zok_write_all(pair.socket, "abc", 3), 3);
+	assert_int_equal(pair.socket->net->core->counters->stats.tasks_polled, polled);
+	assert_int_not_equal(pair.socket->behind_cycles, 0);
+	assert_int_equal(receive(&pair, got, sizeof got), 3);
+	assert_string_equal(got, "abc");
+	assert_null(pair.socket->behind);
+	rig_pair_close(&pair);
+	return 0;
+}
+
+RIG_CASE(who_only_sends_waits_for_each)
+{
+	struct pair pair = rig_pair();
+	char got;
+
+	for (int i = 0; i < 8; i++) {
+		assert_int_equal(zok_write_all(pair.socket, "x", 1), 1);
+		assert_int_equal(recv(pair.raw, &got, 1, 0), 1); /* it has left */
+		assert_int_equal(pair.socket->behind_cycles, 0);
+	}
+	rig_pair_close(&pair);
+	return 0;
+}
+
+RIG_CASE(a_large_send_is_not_copied)
+{
+	struct pair pair = answering_pair();
+	uint8_t bytes[2048] = {0}, got[sizeof bytes];
+
+	assert_int_equal(zok_write_all(pair.socket, bytes, sizeof bytes), sizeof bytes);
+	assert_int_equal(pair.socket->behind_cycles, 0);
+	assert_int_equal(recv(pair.raw, got, sizeof got, 0), sizeof got);
+	rig_pair_close(&pair);
+	return 0;
+}
+
+static void compute(uint64_t ns)
+{
+	uint64_t until_ns = zok_now_ns() + ns;
+
+	while (zok_now_ns() < until_ns)
+		;
+}
+
+RIG_CASE(who_computes_before_it_reads_sends_at_once_the_next_times)
+{
+	struct pair pair = answering_pair();
+	char got[8];
+
+	assert_int_equal(zok_write_all(pair.socket, "a", 1), 1);
+	assert_int_not_equal(pair.socket->behind_cycles, 0);
+	compute(100 * ZOK_US);
+	read_question(&pair);
+	assert_true(pair.socket->loud_count > 0);
+	assert_int_equal(receive(&pair, got, sizeof got), 1);
+	for (unsigned left = pair.socket->loud_count; left > 0; left--) {
+		assert_int_equal(zok_write_all(pair.socket, "b", 1), 1);
+		assert_int_equal(pair.socket->behind_cycles, 0);
+		assert_int_equal(recv(pair.raw, got, 1, 0), 1);
+		read_question(&pair);
+	}
+	assert_int_equal(zok_write_all(pair.socket, "c", 1), 1);
+	assert_int_not_equal(pair.socket->behind_cycles, 0);
+	rig_pair_close(&pair);
+	return 0;
+}
+
+RIG_CASE(vectors_are_gathered_in_order)
+{
+	struct pair pair = answering_pair();
+	char ab[] = "ab", cde[] = "cde", got[8] = "";
+	const struct iovec vector[3] = {{ab, 2}, {NULL, 0}, {cde, 3}};
+
+	assert_int_equal(zok_writev(pair.socket, vector, 3), 5);
+	assert_int_not_equal(pair.socket->behind_cycles, 0);
+	memset(ab, 'x', sizeof ab); /* the sender's again */
+	assert_int_equal(receive(&pair, got, sizeof got), 5);
+	assert_string_equal(got, "abcde");
+	rig_pair_close(&pair);
+	return 0;
+}
+
+struct sink {
+	struct pair *pair;
+	const uint8_t *expected;
+	size_t done, len;
+};
+
+/* A slow reader: some bytes a turn. */
+static int take_all(void *arg)
+{
+	struct sink *sink = arg;
+	uint8_t got[3000];
+
+	while (sink->done < sink->len) {
+		ssize_t n = recv(sink->pair->raw, got, sizeof got, 0);
+
+		if (n > 0) {
+			assert_memory_equal(got, sink->expected + sink->done, (size_t)n);
+			sink->done += (size_t)n;
+		}
+		zok_yield();
+	}
+	return 0;
+}
+
+RIG_CASE(what_is_sent_after_it_comes_after_it)
+{
+	struct pair pair = answering_pair();
+	struct zok_scope *scope = zok_scope_open(NULL);
+	uint8_t *bytes = malloc(LARGE);
+	struct sink sink = {.pair = &pair, .expected = bytes, .len = LARGE};
+
+	rig_fill(bytes, LARGE, 7);
+	assert_int_equal(zok_spawn(scope, take_all, &sink, NULL), 0);
+	assert_int_equal(zok_write_all(pair.socket, bytes, 100), 100);
+	assert_int_equal(zok_write_all(pair.socket, bytes + 100, LARGE - 150), LARGE - 150);
+	assert_int_equal(zok_write_all(pair.socket, bytes + LARGE - 50, 50), 50);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	rig_pair_close(&pair);
+	free(bytes);
+	return 0;
+}
+
+/* Sends until the socket takes no more; returns how much went. */
+static size_t fill_up(struct pair *pair, const uint8_t *bytes, size_t len)
+{
+	ssize_t n = send(zok_socket_fd(pair->socket), bytes, len, MSG_DONTWAIT);
+
+	assert_true(n > 0 && (size_t)n < len);
+	return (size_t)n;
+}
+
+/* A socket that is full, with 400 bytes behind it that were taken from the sender. */
+static size_t send_behind_a_full_one(struct pair *pair, const uint8_t *bytes)
+{
+	size_t filled = fill_up(pair, bytes, LARGE);
+
+	assert_int_equal(zok_write_all(pair->socket, bytes + filled, 400), 400);
+	assert_non_null(pair->socket->behind);
+	rig_settle();
+	assert_non_null(pair->socket->behind); /* the reader has not come */
+	return filled + 400;
+}
+
+RIG_CASE(close_waits_for_a_slow_reader)
+{
+	struct pair pair = answering_pair();
+	struct zok_scope *scope = zok_scope_open(NULL);
+	uint8_t *bytes = malloc(LARGE);
+	struct sink sink = {.pair = &pair, .expected = bytes};
+
+	rig_fill(bytes, LARGE, 8);
+	sink.len = send_behind_a_full_one(&pair, bytes);
+	assert_int_equal(zok_spawn(scope, take_all, &sink, NULL), 0);
+	assert_int_equal(zok_close(pair.socket), 0);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	close(pair.raw);
+	free(bytes);
+	return 0;
+}
+
+RIG_CASE(a_deadline_ends_a_close_that_waits)
+{
+	struct pair pair = answering_pair();
+	uint8_t *bytes = malloc(LARGE);
+	struct zok_scope *scope;
+
+	rig_fill(bytes, LARGE, 9);
+	send_behind_a_full_one(&pair, bytes);
+	scope = rig_short_scope();
+	assert_int_equal(zok_close(pair.socket), 0);
+	zok_scope_close(scope, 0);
+	close(pair.raw);
+	free(bytes);
+	return 0;
+}
+
+RIG_CASE(a_close_under_a_cancel_does_not_wait)
+{
+	struct pair pair = answering_pair();
+	uint8_t *bytes = malloc(LARGE);
+	struct zok_scope *scope;
+
+	rig_fill(bytes, LARGE, 10);
+	send_behind_a_full_one(&pair, bytes);
+	scope = zok_scope_open(NULL);
+	zok_scope_cancel(scope);
+	assert_int_equal(zok_close(pair.socket), 0);
+	zok_scope_close(scope, 0);
+	close(pair.raw);
+	free(bytes);
+	return 0;
+}
+
+RIG_CASE(a_deadline_ends_a_send_that_waits_behind_it)
+{
+	struct pair pair = answering_pair();
+	uint8_t *bytes = malloc(LARGE);
+	struct zok_scope *scope;
+
+	rig_fill(bytes, LARGE, 11);
+	send_behind_a_full_one(&pair, bytes);
+	scope = rig_short_scope();
+	assert_int_equal(zok_write_all(pair.socket, "x", 1), -ETIMEDOUT);
+	assert_int_equal(zok_shutdown(pair.socket, ZOK_SHUTDOWN_WRITE), -ETIMEDOUT);
+	assert_int_equal(zok_close(pair.socket), 0);
+	zok_scope_close(scope, 0);
+	close(pair.raw);
+	free(bytes);
+	return 0;
+}
+
+static int close_it(void *arg)
+{
+	const struct pair *pair = arg;
+
+	return zok_close(pair->socket);
+}
+
+RIG_CASE(a_close_tells_who_waits_behind_it)
+{
+	struct pair pair = answering_pair();
+	struct zok_scope *scope = zok_scope_open(NULL), *short_scope;
+	uint8_t *bytes = malloc(LARGE);
+
+	rig_fill(bytes, LARGE, 12);
+	send_behind_a_full_one(&pair, bytes);
+	short_scope = rig_short_scope();
+	assert_int_equal(zok_spawn(short_scope, close_it, &pair, NULL), 0);
+	assert_int_equal(zok_write_all(pair.socket, "x", 1), -EBADF);
+	assert_int_equal(zok_scope_close(short_scope, 0), -ETIMEDOUT); /* it cut the close short */
+	zok_scope_close(scope, 0);
+	close(pair.raw);
+	free(bytes);
+	return 0;
+}
+
+RIG_CASE(a_half_close_comes_after_the_bytes)
+{
+	struct pair pair = answering_pair();
+	char got[8] = "";
+
+	assert_int_equal(zok_write_all(pair.socket, "abc", 3), 3);
+	assert_int_equal(zok_shutdown(pair.socket, ZOK_SHUTDOWN_WRITE), 0);
+	assert_int_equal(recv(pair.raw, got, sizeof got, 0), 3);
+	assert_string_equal(got, "abc");
+	assert_int_equal(recv(pair.raw, got, sizeof got, 0), 0);
+	rig_pair_close(&pair);
+	return 0;
+}
+
+RIG_CASE(a_failure_is_the_next_sends)
+{
+	struct pair pair = answering_pair();
+
+	close(pair.raw);
+	pair.raw = -1;
+	assert_int_equal(zok_write_all(pair.socket, "a", 1), 1);
+	rig_settle();
+	assert_int_equal(zok_write_all(pair.socket, "b", 1), -EPIPE);
+	assert_int_equal(zok_write_all(pair.socket, "c", 1), -EPIPE);
+	rig_pair_close(&pair);
+	return 0;
+}
+
+RIG_CASE(a_socket_left_open_does_not_hold_up_the_end)
+{
+	struct pair pair = answering_pair();
+	uint8_t *bytes = malloc(LARGE);
+
+	rig_fill(bytes, LARGE, 13);
+	send_behind_a_full_one(&pair, bytes);
+	free(bytes);
+	return 0; /* the core closes the socket; the raw end is left to the process */
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		RIG_ROW(who_answers_does_not_wait) RIG_ROW(who_only_sends_waits_for_each) RIG_ROW(a_large_send_is_not_copied)
+			RIG_ROW(who_computes_before_it_reads_sends_at_once_the_next_times) RIG_ROW(vectors_are_gathered_in_order)
+				RIG_ROW(what_is_sent_after_it_comes_after_it) RIG_ROW(close_waits_for_a_slow_reader)
+					RIG_ROW(a_deadline_ends_a_close_that_waits) RIG_ROW(a_close_under_a_cancel_does_not_wait) RIG_ROW(
+						a_deadline_ends_a_send_that_waits_behind_it) RIG_ROW(a_close_tells_who_waits_behind_it)
+						RIG_ROW(a_half_close_comes_after_the_bytes) RIG_ROW(a_failure_is_the_next_sends)
+							RIG_ROW(a_socket_left_open_does_not_hold_up_the_end)};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
