@@ -42,8 +42,9 @@ struct zok__core_options {
 	size_t stack_size;
 	uint32_t receive_buffers, receive_buffer_size;
 	uint32_t sq_entries, cq_entries;
-	bool contains_faults; /* the root scope does: fault.h */
-	int sqpoll_cpu;	      /* -1: unpinned */
+	bool contains_faults;			  /* the root scope does: fault.h */
+	void (*housekeep)(struct zok_core *core); /* called on the core's own turn, at most once a second and never while it sleeps; NULL */
+	int sqpoll_cpu;				  /* -1: unpinned */
 	uint32_t sqpoll_idle_ms;
 	struct zok__counters *counters; /* zeroed, for as long as the core lives; NULL: the core's own */
 };
@@ -125,6 +126,7 @@ struct zok_core {
 	struct zok_scope root;
 	struct zok_scope service; /* the runtime's own fibers: not cancelled with the root, but waited for */
 	uint64_t now_ns;	  /* as of the last turn of the loop */
+	uint64_t housekeep_ns;	  /* when options.housekeep is due */
 	uint64_t spin_ns;	  /* adaptive: how long it spins, as learned */
 	bool is_stopping;
 	struct zok__core_part *net; /* net/'s; NULL until its first socket */

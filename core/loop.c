@@ -72,7 +72,7 @@ static bool spin(struct zok_core *core, uint64_t limit_ns)
 	while (core->now_ns - began_ns < limit_ns) {
 		if (mail_brings_work(core) || core->engine->ops->wait(core->engine, 0) > 0)
 			return true;
-		if (core->now_ns >= zok__wheel_next_ns(&core->wheel))
+		if (core->now_ns >= zok__wheel_next_ns(&core->wheel) || core->now_ns >= core->housekeep_ns)
 			return true;
 		zok__cpu_relax();
 		core->now_ns = zok__clock_now_ns(&core->clock);
@@ -114,6 +114,16 @@ static bool is_over(const struct zok_core *core)
 	       !zok__sched_is_runnable(core);
 }
 
+/* What looks after the core from time to time: a comparison a turn. */
+static void housekeep(struct zok_core *core)
+{
+	if (core->now_ns < core->housekeep_ns)
+		return;
+	core->housekeep_ns = core->options.housekeep ? core->now_ns + ZOK_S : ZOK_NEVER;
+	if (core->options.housekeep)
+		core->options.housekeep(core);
+}
+
 void zok__loop_run(struct zok_core *core)
 {
 	struct zok_core_stats *stats = &core->counters->stats;
@@ -122,6 +132,7 @@ void zok__loop_run(struct zok_core *core)
 
 	core->now_ns = began_ns;
 	while (!is_over(core)) {
+		housekeep(core);
 		zok__mail_take(core);
 		run_tasks_and_timers(core, &is_runnable);
 		point_ns = charge(core, &stats->time_callbacks_ns, point_ns);

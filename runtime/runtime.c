@@ -4,7 +4,6 @@
 #include "core/alloc.h"
 #include "core/log.h"
 #include "core/tick.h"
-#include "numa/bind.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -43,15 +42,6 @@ static void unclaim(void)
 
 /* ---- A core on its thread ---- */
 
-static void pin(const struct zok__seat *seat)
-{
-	int cpu = seat->runtime->config.cores.place[seat->core->options.index].cpu;
-	int rc = zok__bind_thread(cpu);
-
-	if (rc < 0)
-		zok__log(ZOK_LOG_WARN, "core %u: not pinned to CPU %d: %s", seat->core->options.index, cpu, strerror(-rc));
-}
-
 /* Only "not to be had here" is a ground to fall back; a resource error is not (DESIGN: choice of engine). */
 static bool may_fall_back(const struct zok__config *config, int rc)
 {
@@ -63,7 +53,7 @@ static void open_core(struct zok__seat *seat)
 	struct zok__config *config = &seat->runtime->config;
 	struct zok_core *core = seat->core;
 
-	pin(seat);
+	zok__placement_begin(seat);
 	seat->result = zok__core_open(core, seat->reason, sizeof seat->reason);
 	if (!may_fall_back(config, seat->result))
 		return;
@@ -147,6 +137,7 @@ static int make_cores(struct zok_runtime *runtime)
 	int rc = make_seats(runtime);
 
 	options.peers = runtime->cores;
+	options.housekeep = zok__placement_check;
 	for (unsigned i = 0; rc == 0 && i < runtime->core_count; i++) {
 		options.index = i;
 		options.node = runtime->config.cores.place[i].node;
@@ -154,15 +145,6 @@ static int make_cores(struct zok_runtime *runtime)
 		runtime->seats[i] = (struct zok__seat){.runtime = runtime, .core = runtime->cores[i]};
 	}
 	return rc;
-}
-
-static void warn_of_quota(const struct zok__config *config)
-{
-	uint64_t quota_milli = config->cores.quota_cpu_milli;
-
-	if (quota_milli != 0 && quota_milli < 1000 * config->cores.count)
-		zok__log(ZOK_LOG_WARN, "the cgroup allows %.1f CPUs and %zu cores were chosen: they will be throttled",
-			 (double)quota_milli / 1000, config->cores.count);
 }
 
 static int read_options(struct zok__config *config, const struct zok_options *options)
@@ -197,7 +179,7 @@ int zok_runtime_create(struct zok_runtime **out, const struct zok_options *optio
 	if (rc < 0)
 		goto fail;
 	zok__cancel_prepare(runtime);
-	warn_of_quota(&runtime->config);
+	zok__placement_warn(&runtime->config.cores);
 	publish(runtime);
 	*out = runtime;
 	return 0;

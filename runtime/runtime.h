@@ -26,7 +26,9 @@ struct zok__seat {
 	struct zok_core *core;
 	pthread_t thread;
 	bool has_thread;
-	int result; /* of opening the core */
+	int cpu;	   /* that it was pinned to; -1: to none */
+	bool is_displaced; /* the core's own: it was found elsewhere */
+	int result;	   /* of opening the core */
 	char reason[256];
 };
 
@@ -57,6 +59,17 @@ struct zok_runtime *zok__runtime(void);
 
 /* Core `index` of the running runtime, for a caller on a core; NULL otherwise, and a line in the log that says why. */
 struct zok_core *zok__core_at(unsigned index);
+
+/* ---- placement.c ---- */
+
+/* Pins the core's thread, which calls it. Where that is refused the core runs unpinned, and the log says so. */
+void zok__placement_begin(struct zok__seat *seat);
+
+/* A core looks whether it is still where it was put; says so once, and counts it, when it is not. */
+void zok__placement_check(struct zok_core *core);
+
+/* What the user should know of the cores that were chosen: a quota that throttles them, isolated CPUs that they are not on. */
+void zok__placement_warn(const struct zok__core_set *cores);
 
 /* ---- stop.c ---- */
 

@@ -63,6 +63,9 @@ struct zok_core_stats {
 	uint64_t fibers_alive;
 	uint64_t stack_used_max; /* bytes, in pages: the greatest high-water mark that was seen; one stack in 256 is looked at */
 
+	/* placement: the kernel or somebody took the core off the CPU that it was pinned to */
+	uint64_t placements_lost;
+
 	/* stalls: a task that did not await for stall_ns of CPU time */
 	uint64_t stalls;
 	uint64_t stall_ns_max;	   /* the longest, as last seen: it may have lasted half of stall_ns longer */
