@@ -124,8 +124,8 @@ static void leave_line(struct zok_future *future)
 	zok_future_complete(future, -ECANCELED);
 }
 
-static const struct zok_future_ops send_ops = {.poll = send_poll, .cancel = leave_line};
-static const struct zok_future_ops receive_ops = {.poll = receive_poll, .cancel = leave_line};
+static const struct zok_future_ops send_ops = {.poll = send_poll, .cancel = leave_line, .name = "room in a channel"};
+static const struct zok_future_ops receive_ops = {.poll = receive_poll, .cancel = leave_line, .name = "an item of a channel"};
 
 static void prepare(struct zok_channel_wait *wait, const struct zok_future_ops *ops, struct zok_channel *channel, void *item)
 {

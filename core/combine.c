@@ -66,7 +66,7 @@ static void join_cancel(struct zok_future *future)
 	cancel_parts(join->parts, join->part_count, -1);
 }
 
-static const struct zok_future_ops join_ops = {.poll = join_poll, .cancel = join_cancel};
+static const struct zok_future_ops join_ops = {.poll = join_poll, .cancel = join_cancel, .name = "a join"};
 
 void zok_join_prepare(struct zok_join *join, struct zok_future *const *parts, size_t part_count)
 {
@@ -211,7 +211,7 @@ static void race_cancel(struct zok_future *future)
 	cancel_parts(race->parts, race->part_count, -1);
 }
 
-static const struct zok_future_ops race_ops = {.poll = race_poll, .cancel = race_cancel};
+static const struct zok_future_ops race_ops = {.poll = race_poll, .cancel = race_cancel, .name = "a race"};
 
 void zok_race_prepare(struct zok_race *race, struct zok_future *const *parts, size_t part_count)
 {
@@ -255,7 +255,7 @@ static void timeout_cancel(struct zok_future *future)
 	zok_future_cancel(ZOK_CONTAINER_OF(future, struct zok_timeout, future)->part);
 }
 
-static const struct zok_future_ops timeout_ops = {.poll = timeout_poll, .cancel = timeout_cancel};
+static const struct zok_future_ops timeout_ops = {.poll = timeout_poll, .cancel = timeout_cancel, .name = "a time-out"};
 
 void zok_timeout_prepare(struct zok_timeout *timeout, struct zok_future *part, uint64_t timeout_ns)
 {
@@ -289,7 +289,7 @@ static void map_cancel(struct zok_future *future)
 	zok_future_cancel(ZOK_CONTAINER_OF(future, struct zok_map, future)->part);
 }
 
-static const struct zok_future_ops map_ops = {.poll = map_poll, .cancel = map_cancel};
+static const struct zok_future_ops map_ops = {.poll = map_poll, .cancel = map_cancel, .name = "a map"};
 
 void zok_map_prepare(struct zok_map *map, struct zok_future *part, ssize_t (*fn)(ssize_t result, void *arg), void *arg)
 {
@@ -332,7 +332,7 @@ static void then_cancel(struct zok_future *future)
 	zok_future_cancel(ZOK_CONTAINER_OF(future, struct zok_then, future)->part);
 }
 
-static const struct zok_future_ops then_ops = {.poll = then_poll, .cancel = then_cancel};
+static const struct zok_future_ops then_ops = {.poll = then_poll, .cancel = then_cancel, .name = "a chain"};
 
 void zok_then_prepare(struct zok_then *then, struct zok_future *part, struct zok_future *(*next)(ssize_t result, void *arg), void *arg)
 {

@@ -111,6 +111,7 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 	core->now_ns = zok__clock_now_ns(&core->clock);
 	core->spin_ns = core->options.spin_ns_max;
 	zok__wheel_init(&core->wheel, core->now_ns);
+	zok_list_init(&core->drains);
 	zok__scope_init_roots(core);
 	zok__fiber_state_init_thread(&core->loop_state);
 	return 0;

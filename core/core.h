@@ -96,6 +96,7 @@ enum { ZOK__SLICE_PREEMPTED = 1 << 24 };
 /* What a layer above keeps of its own for each core. finish() is called on the core, when no task is left and the engine still works. */
 struct zok__core_part {
 	void (*finish)(struct zok__core_part *part);
+	void (*drain)(struct zok__core_part *part); /* nothing new is to begin */
 };
 
 struct zok_core {
@@ -129,6 +130,8 @@ struct zok_core {
 	uint64_t housekeep_ns;	  /* when options.housekeep is due */
 	uint64_t spin_ns;	  /* adaptive: how long it spins, as learned */
 	bool is_stopping;
+	bool is_draining;
+	struct zok_list drains;	    /* who waits for the drain: struct zok_drain */
 	struct zok__core_part *net; /* net/'s; NULL until its first socket */
 	struct zok__core_options options;
 
@@ -154,6 +157,11 @@ void zok__core_close(struct zok_core *core);
 
 /* Lets the loop return once nothing is alive in the root scope. */
 void zok__core_stop(struct zok_core *core);
+
+/* ---- drain.c ---- */
+
+/* Nothing new begins on the core from here on. On the core, from a message or a task; once more does nothing. */
+void zok__core_drain(struct zok_core *core);
 
 /* ---- loop.c ---- */
 

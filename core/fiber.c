@@ -102,6 +102,7 @@ void zok__fiber_suspend(struct zok_core *core, struct zok__fiber *fiber)
 		return;
 	}
 	fiber->task.state = ZOK__TASK_SUSPENDED;
+	fiber->task.suspended_ns = core->now_ns;
 	switch_from(core, fiber);
 }
 

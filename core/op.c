@@ -46,7 +46,7 @@ static void op_cancel(struct zok_future *future)
 	zok__op_cancel((struct zok_op *)(void *)future);
 }
 
-static const struct zok_future_ops op_ops = {.poll = op_poll, .cancel = op_cancel};
+static const struct zok_future_ops op_ops = {.poll = op_poll, .cancel = op_cancel, .name = "an operation of the engine"};
 
 void zok__op_prepare(struct zok_op *op, enum zok_op_kind kind, int fd)
 {

@@ -115,7 +115,7 @@ static void remote_cancel(struct zok_future *future)
 	zok__mail_send(remote->home, remote->there, &remote->cancel);
 }
 
-static const struct zok_future_ops remote_ops = {.poll = remote_poll, .cancel = remote_cancel};
+static const struct zok_future_ops remote_ops = {.poll = remote_poll, .cancel = remote_cancel, .name = "a fiber on another core"};
 
 void zok__remote_prepare(struct zok__remote *remote, struct zok_core *there, int (*fn)(void *arg), void *arg,
 			 const struct zok_spawn_options *options)

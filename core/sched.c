@@ -65,6 +65,7 @@ static void run_stackless(struct zok_core *core, struct zok_task *task)
 		zok__runq_push(&core->runq[task->task_class], task);
 	} else {
 		task->state = ZOK__TASK_SUSPENDED;
+		task->suspended_ns = core->now_ns;
 	}
 }
 

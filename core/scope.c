@@ -45,7 +45,7 @@ static void joined_cancel(struct zok_future *future)
 	/* A join ends when the children do. Who wants that sooner cancels the scope. */
 }
 
-static const struct zok_future_ops joined_ops = {.poll = joined_poll, .cancel = joined_cancel};
+static const struct zok_future_ops joined_ops = {.poll = joined_poll, .cancel = joined_cancel, .name = "its scope's children"};
 
 static void scope_init(struct zok_scope *scope, struct zok_core *core, const struct zok_scope_options *options)
 {

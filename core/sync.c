@@ -84,7 +84,7 @@ static bool event_poll(struct zok_future *future)
 	return event->is_set ? pass(future, 0) : line_up(wait_of(future), &event->waiters);
 }
 
-static const struct zok_future_ops event_ops = {.poll = event_poll, .cancel = leave_line};
+static const struct zok_future_ops event_ops = {.poll = event_poll, .cancel = leave_line, .name = "an event"};
 
 void zok_event_init(struct zok_event *event, bool is_set)
 {
@@ -157,7 +157,7 @@ static void semaphore_cancel(struct zok_future *future)
 	serve_permits(semaphore);
 }
 
-static const struct zok_future_ops semaphore_ops = {.poll = semaphore_poll, .cancel = semaphore_cancel};
+static const struct zok_future_ops semaphore_ops = {.poll = semaphore_poll, .cancel = semaphore_cancel, .name = "a semaphore"};
 
 void zok_semaphore_init(struct zok_semaphore *semaphore, uint32_t permits)
 {
@@ -248,7 +248,7 @@ static bool wait_group_poll(struct zok_future *future)
 	return group->count == 0 ? pass(future, 0) : line_up(wait_of(future), &group->waiters);
 }
 
-static const struct zok_future_ops wait_group_ops = {.poll = wait_group_poll, .cancel = leave_line};
+static const struct zok_future_ops wait_group_ops = {.poll = wait_group_poll, .cancel = leave_line, .name = "a wait group"};
 
 void zok_wait_group_init(struct zok_wait_group *group)
 {
@@ -300,7 +300,7 @@ static bool oneshot_poll(struct zok_future *future)
 	return oneshot->is_closed ? pass(future, -EPIPE) : line_up(wait_of(future), &oneshot->waiters);
 }
 
-static const struct zok_future_ops oneshot_ops = {.poll = oneshot_poll, .cancel = leave_line};
+static const struct zok_future_ops oneshot_ops = {.poll = oneshot_poll, .cancel = leave_line, .name = "a oneshot"};
 
 void zok_oneshot_init(struct zok_oneshot *oneshot)
 {

@@ -24,7 +24,7 @@ static void timer_cancel(struct zok_future *future)
 	zok_future_complete(future, -ECANCELED);
 }
 
-static const struct zok_future_ops timer_ops = {.poll = timer_poll, .cancel = timer_cancel};
+static const struct zok_future_ops timer_ops = {.poll = timer_poll, .cancel = timer_cancel, .name = "a timer"};
 
 void zok_timer_prepare_at(struct zok_timer *timer, uint64_t deadline_ns)
 {

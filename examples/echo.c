@@ -22,6 +22,8 @@ static int accept_all(struct zok_socket *door)
 	while (rc == 0 && (rc = zok_accept(door, &peer)) == 0)
 		if (zok_spawn(clients, serve, peer, NULL) < 0)
 			zok_close(peer); /* no memory for a fiber: this client goes, the others stay */
+	if (rc == -ESHUTDOWN)
+		rc = 0; /* a drain: those who are here may finish */
 	if (clients)
 		rc = zok_scope_close(clients, rc);
 	zok_close(door);

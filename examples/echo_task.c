@@ -57,6 +57,8 @@ static int accept_all(struct zok_socket *door)
 	while (rc == 0 && (rc = zok_accept(door, &peer)) == 0)
 		if (client_spawn(clients, peer) < 0)
 			zok_close(peer);
+	if (rc == -ESHUTDOWN)
+		rc = 0; /* a drain: those who are here may finish */
 	if (clients)
 		rc = zok_scope_close(clients, rc);
 	zok_close(door);

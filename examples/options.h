@@ -2,6 +2,7 @@
 #ifndef EXAMPLES_OPTIONS_H
 #define EXAMPLES_OPTIONS_H
 
+#include <errno.h>
 #include <stdbool.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -47,6 +48,17 @@ static inline const char *options_word(const char *option, const char *value, co
 	options_fail(option, value, taken);
 }
 
+/* Up to a day, with a fraction if need be. */
+static inline uint64_t options_seconds(const char *option, const char *value)
+{
+	char *end;
+	double seconds = strtod(value, &end);
+
+	if (end == value || *end != '\0' || !(seconds >= 0 && seconds <= 86400))
+		options_fail(option, value, "it takes seconds, 0 to 86400");
+	return (uint64_t)(seconds * 1e9);
+}
+
 static inline void options_take(struct options *options, const char *option, const char *value)
 {
 	static const char *const engines[] = {"auto", "uring", "epoll", NULL};
@@ -60,6 +72,8 @@ static inline void options_take(struct options *options, const char *option, con
 		options->runtime.engine = options_word(option, value, engines, "it takes auto, uring or epoll");
 	else if (strcmp(option, "--mode") == 0)
 		options->runtime.mode = options_word(option, value, modes, "it takes park, adaptive, spin or sqpoll");
+	else if (strcmp(option, "--drain") == 0)
+		options->runtime.drain_ns = options_seconds(option, value);
 	else if (*value == '\0')
 		options_fail(option, value, "it is empty; it takes a list as 0 or 0,2-3, node:N, or all");
 	else
@@ -73,7 +87,8 @@ static inline _Noreturn void options_help(const char *program, bool takes_to)
 	       "%s"
 	       "  --engine ENGINE   uring, epoll or auto (default): uring, and epoll where io_uring is not to be had\n"
 	       "  --mode MODE       how a core waits: park (default), adaptive, spin or sqpoll\n"
-	       "  --cores LIST      one scheduler each, as 0 or 0,2-3, node:N, all (default: the first one allowed)\n",
+	       "  --cores LIST      one scheduler each, as 0 or 0,2-3, node:N, all (default: the first one allowed)\n"
+	       "  --drain SECONDS   after SIGTERM connections may go on for so long (default 0); a second signal cuts that short\n",
 	       program, takes_to ? "  --to ADDRESS      where connections go: the same kinds of address\n" : "");
 	exit(0);
 }
@@ -85,7 +100,7 @@ static inline bool options_is_help(const char *word)
 
 static inline bool options_is_known(const char *option, bool takes_to)
 {
-	static const char *const known[] = {"--listen", "--engine", "--mode", "--cores", NULL};
+	static const char *const known[] = {"--listen", "--engine", "--mode", "--cores", "--drain", NULL};
 
 	for (size_t i = 0; known[i]; i++)
 		if (strcmp(option, known[i]) == 0)
@@ -103,8 +118,8 @@ static inline struct options options_read(int argc, char **argv, bool takes_to)
 			options_help(argv[0], takes_to);
 		if (!options_is_known(argv[i], takes_to))
 			options_fail(argv[i], "",
-				     takes_to ? "no such option; there are --listen, --to, --engine, --mode and --cores"
-					      : "no such option; there are --listen, --engine, --mode and --cores");
+				     takes_to ? "no such option; there are --listen, --to, --engine, --mode, --cores and --drain"
+					      : "no such option; there are --listen, --engine, --mode, --cores and --drain");
 		if (i + 1 == argc)
 			options_fail(argv[i], "", "its value is missing");
 		options_take(&options, argv[i], argv[i + 1]);

@@ -127,6 +127,8 @@ static int accept_all(struct gateway *gateway, struct zok_socket *door)
 	while (rc == 0 && (rc = zok_accept(door, &client)) == 0)
 		if (spawn_serve(clients, gateway, client) < 0)
 			zok_close(client);
+	if (rc == -ESHUTDOWN)
+		rc = 0; /* a drain: those who are here may finish */
 	if (clients)
 		rc = zok_scope_close(clients, rc);
 	zok_close(door);

@@ -114,7 +114,7 @@ static void retry(struct zok_waker *waker)
 {
 	struct zok__door *door = ZOK_CONTAINER_OF(waker, struct zok__door, on_retry);
 
-	if (door->socket.closer)
+	if (door->socket.closer || door->is_draining)
 		return;
 	start_if_room(door);
 	if (door->count > 0)
@@ -140,6 +140,8 @@ void zok__accept_finish(struct zok__door *door)
 
 /* ---- What the engine brings ---- */
 
+static void end_drained(struct zok__door *door);
+
 static void ended(struct zok__door *door, int result)
 {
 	struct zok_socket *socket = &door->socket;
@@ -149,7 +151,9 @@ static void ended(struct zok__door *door, int result)
 	socket->recv_state = was_pausing ? ZOK__RECV_PAUSED : ZOK__RECV_IDLE;
 	if (socket->closer)
 		return;
-	if (is_shortage(result)) {
+	if (door->is_draining) {
+		end_drained(door);
+	} else if (is_shortage(result)) {
 		retry_later(door);
 	} else if (result >= 0 || result == -ECANCELED || is_of_connection(result)) {
 		if (door->acceptor)
@@ -189,6 +193,19 @@ static void queue_push(struct zok__door *door, int fd)
 	door->count++;
 }
 
+/* Nobody accepts there any more but we, who do not wait. What comes in between the last look and the shutdown is reset. */
+static void end_drained(struct zok__door *door)
+{
+	struct zok_socket *socket = &door->socket;
+	int fd;
+
+	while ((fd = zok__sys_accept_now(socket->fd)) >= 0)
+		queue_push(door, fd);
+	zok__sys_shut(socket->fd);
+	socket->recv_state = ZOK__RECV_ENDED;
+	socket->recv_result = -ESHUTDOWN;
+}
+
 static bool is_full(const struct zok__door *door)
 {
 	return door->count >= door->batch_max;
@@ -219,6 +236,24 @@ static void accept_deliver(struct zok_op *op, const struct zok_completion *compl
 		zok__shortage_feed(door->socket.net);
 	if (door->socket.closer)
 		zok__close_continue(&door->socket);
+}
+
+void zok__accept_drain(struct zok_socket *socket)
+{
+	struct zok__door *door = zok__door_of(socket);
+
+	if (!socket->is_door || socket->closer)
+		return;
+	door->is_draining = true;
+	zok__listen_remove_file(socket);
+	zok_future_cancel(&door->retry.future);
+	if (!zok__op_is_in_flight(&socket->recv_op)) {
+		end_drained(door);
+		wake_acceptor(door);
+	} else if (socket->recv_state == ZOK__RECV_ARMED) {
+		socket->recv_state = ZOK__RECV_PAUSING;
+		zok__op_cancel(&socket->recv_op);
+	}
 }
 
 int zok__accept_take_left(struct zok_socket *socket)
@@ -316,7 +351,7 @@ static void accept_cancel(struct zok_future *future)
 	zok_future_complete(future, -ECANCELED);
 }
 
-static const struct zok_future_ops accept_ops = {.poll = accept_poll, .cancel = accept_cancel};
+static const struct zok_future_ops accept_ops = {.poll = accept_poll, .cancel = accept_cancel, .name = "an accept"};
 
 void zok_accept_prepare(struct zok_accept *accept, struct zok_socket *door)
 {

@@ -128,7 +128,7 @@ static void close_cancel(struct zok_future *future)
 		zok__behind_cancel(close->socket);
 }
 
-static const struct zok_future_ops close_ops = {.poll = close_poll, .cancel = close_cancel};
+static const struct zok_future_ops close_ops = {.poll = close_poll, .cancel = close_cancel, .name = "a close"};
 
 void zok_close_prepare(struct zok_close *close, struct zok_socket *socket)
 {

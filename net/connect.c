@@ -175,7 +175,7 @@ static void connect_cancel(struct zok_future *future)
 	}
 }
 
-static const struct zok_future_ops connect_ops = {.poll = connect_poll, .cancel = connect_cancel};
+static const struct zok_future_ops connect_ops = {.poll = connect_poll, .cancel = connect_cancel, .name = "a connect"};
 
 void zok_connect_prepare(struct zok_connect *connect, const char *text, const struct zok_connect_options *options)
 {

@@ -11,9 +11,10 @@
 struct zok__door {
 	struct zok_socket socket; /* first; its recv_op is the multishot accept */
 	struct zok_accept *acceptor;
-	struct zok_timer retry;					/* while descriptors or memory are short */
-	struct zok_waker on_retry;				/* what the timer wakes */
-	uint64_t retry_ns;					/* how long the next wait is; 0: nothing is short */
+	struct zok_timer retry;	   /* while descriptors or memory are short */
+	struct zok_waker on_retry; /* what the timer wakes */
+	uint64_t retry_ns;	   /* how long the next wait is; 0: nothing is short */
+	bool is_draining;
 	char path[sizeof(((struct sockaddr_un *)0)->sun_path)]; /* of the file; empty: there is none */
 	struct zok__sys_file file;
 	int *fds; /* accepted and not yet taken: a ring of count_max, a power of two */

@@ -3,6 +3,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "zokio/drain.h"
 
 #include <errno.h>
 #include <netinet/in.h>
@@ -89,8 +90,10 @@ void zok__listen_remove_file(struct zok_socket *socket)
 {
 	struct zok__door *door = zok__door_of(socket);
 
-	if (socket->is_door && door->path[0] != '\0')
-		zok__sys_unlink_if_same(door->path, &door->file);
+	if (!socket->is_door || door->path[0] == '\0')
+		return;
+	zok__sys_unlink_if_same(door->path, &door->file);
+	door->path[0] = '\0';
 }
 
 /* ---- Listening ---- */
@@ -199,6 +202,8 @@ int zok_listen(struct zok_socket **out, const char *text, const struct zok_liste
 	rc = zok__address_parse_or_log(text, &address, "listen");
 	if (rc == 0)
 		rc = check_options(options);
+	if (rc == 0 && zok_is_draining())
+		rc = -ESHUTDOWN;
 	if (rc == 0)
 		rc = create(&door, &address, options);
 	if (rc < 0)

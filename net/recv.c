@@ -323,7 +323,7 @@ static void recv_cancel(struct zok_future *future)
 	zok_future_complete(future, -ECANCELED);
 }
 
-static const struct zok_future_ops recv_ops = {.poll = recv_poll, .cancel = recv_cancel};
+static const struct zok_future_ops recv_ops = {.poll = recv_poll, .cancel = recv_cancel, .name = "a receive"};
 
 void zok_recv_prepare(struct zok_recv *recv, struct zok_socket *socket, void *buf, size_t len)
 {

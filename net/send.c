@@ -143,7 +143,7 @@ static void send_cancel(struct zok_future *future)
 	}
 }
 
-static const struct zok_future_ops send_ops = {.poll = send_poll, .cancel = send_cancel};
+static const struct zok_future_ops send_ops = {.poll = send_poll, .cancel = send_cancel, .name = "a send"};
 
 static void prepare(struct zok_send *send, struct zok_socket *socket, enum zok_op_kind kind, size_t len)
 {

@@ -47,6 +47,14 @@ static void finish(struct zok__core_part *part)
 	zok__release(zok_allocator(), net, sizeof *net);
 }
 
+static void drain(struct zok__core_part *part)
+{
+	struct zok__net *net = (struct zok__net *)(void *)part;
+
+	zok_list_for_each(link, &net->open)
+		zok__accept_drain(ZOK_CONTAINER_OF(link, struct zok_socket, open));
+}
+
 static struct zok__net *create(struct zok_core *core)
 {
 	struct zok__net *net = zok__allocate(zok_allocator(), sizeof *net, _Alignof(struct zok__net));
@@ -54,7 +62,7 @@ static struct zok__net *create(struct zok_core *core)
 
 	if (!net)
 		return NULL;
-	*net = (struct zok__net){.part.finish = finish, .core = core};
+	*net = (struct zok__net){.part = {.finish = finish, .drain = drain}, .core = core};
 	zok_list_init(&net->open);
 	zok_list_init(&net->starving);
 	zok__shortage_init(net);

@@ -160,6 +160,9 @@ int zok__behind_flush(struct zok_socket *socket);
 /* For close. */
 void zok__accept_abort(struct zok_socket *socket);
 
+/* For a drain: a door takes what its backlog holds and closes to the world. Other sockets are left alone. */
+void zok__accept_drain(struct zok_socket *socket);
+
 /* The next descriptor that was accepted and given to nobody; -1: none. */
 int zok__accept_take_left(struct zok_socket *socket);
 

@@ -36,6 +36,23 @@ int zok__sys_listen(int fd, int backlog)
 	return result_of(listen(fd, backlog));
 }
 
+int zok__sys_accept_now(int fd)
+{
+	int rc;
+
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) < 0)
+		return -errno;
+	do /* who has left the line again is passed over */
+		rc = accept4(fd, NULL, NULL, SOCK_CLOEXEC);
+	while (rc < 0 && (errno == EINTR || errno == ECONNABORTED));
+	return result_of(rc);
+}
+
+void zok__sys_shut(int fd)
+{
+	shutdown(fd, SHUT_RDWR);
+}
+
 void zok__sys_close(int fd)
 {
 	close(fd);

@@ -21,6 +21,10 @@ int zok__sys_bind(int fd, const struct zok__address *address);
 int zok__sys_listen(int fd, int backlog);
 void zok__sys_close(int fd);
 
+/* For a listener whose engine has no op on it: what waits in its backlog (-EAGAIN: nothing), and its end, so that connects are refused. */
+int zok__sys_accept_now(int fd);
+void zok__sys_shut(int fd);
+
 int zok__sys_option_set(int fd, int level, int name, int value);
 int zok__sys_option_get(int fd, int level, int name, int *value);
 int zok__sys_local_address(int fd, struct zok__address *address);

@@ -152,7 +152,7 @@ static void job_cancel(struct zok_future *future)
 		zok_future_complete(future, -ECANCELED);
 }
 
-static const struct zok_future_ops job_ops = {.poll = job_poll, .cancel = job_cancel};
+static const struct zok_future_ops job_ops = {.poll = job_poll, .cancel = job_cancel, .name = "the blocking pool"};
 
 ssize_t zok_blocking(ssize_t (*fn)(void *arg), void *arg)
 {

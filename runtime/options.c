@@ -105,6 +105,7 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 		{"cq_entries", options->cq_entries, 0, 0, 2 * QUEUE_ENTRIES_MAX},
 		{"blocking_threads_max", options->blocking_threads_max, BLOCKING_THREADS_DEFAULT, 1, BLOCKING_THREADS_MAX},
 		{"stall_ns", options->stall_ns, 25 * ZOK_MS, ZOK_MS, 3600 * ZOK_S},
+		{"drain_ns", options->drain_ns, 0, 0, 24 * 3600 * ZOK_S},
 	};
 	enum { COUNT = sizeof numbers / sizeof *numbers };
 	uint64_t v[COUNT];
@@ -131,6 +132,7 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 	config->core.cq_entries = (uint32_t)v[9];
 	config->blocking_threads_max = (unsigned)v[10];
 	config->stall.threshold_ns = v[11];
+	config->drain_ns = v[12];
 	return 0;
 }
 

@@ -12,7 +12,7 @@ struct zok__config {
 	const struct zok__engine_ops *engine;	/* what to try first */
 	const struct zok__engine_ops *fallback; /* NULL: the engine was asked for by name */
 	struct zok__core_options core;		/* what all cores have in common */
-	uint64_t grace_ns;
+	uint64_t grace_ns, drain_ns;
 	struct zok__stall_options stall;
 	unsigned blocking_threads_max;
 	bool keeps_signals;

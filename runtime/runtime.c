@@ -326,6 +326,15 @@ void zok_runtime_cancel(struct zok_runtime *runtime)
 	zok__runtime_cancel(runtime);
 }
 
+int zok_runtime_drain(struct zok_runtime *runtime)
+{
+	runtime = runtime ? runtime : zok__runtime();
+	if (!runtime)
+		return -EINVAL;
+	zok__runtime_drain(runtime);
+	return 0;
+}
+
 int zok_run(const struct zok_options *options, int (*main_fn)(void *arg), void *arg)
 {
 	struct zok_runtime *runtime;

@@ -32,6 +32,14 @@ struct zok__seat {
 	char reason[256];
 };
 
+/* How far an end that was asked for has come: phases.c. The first core's, but for has_drained. */
+struct zok__phases {
+	struct zok_scope *draining; /* what a second signal cancels; NULL: nothing drains */
+	bool is_cut;		    /* there was one */
+	bool is_over;		    /* the cores are being stopped */
+	bool has_drained;	    /* atomic: a further signal has nothing to cut short */
+};
+
 struct zok_runtime {
 	struct zok__config config;
 	unsigned core_count;
@@ -44,11 +52,13 @@ struct zok_runtime {
 	int (*main_fn)(void *arg);
 	void *arg;
 	int result;
-	struct zok__message by_program, by_signal; /* what a cancel posts to the first core: each once */
-	bool is_canceled, is_signaled;		   /* atomic: it was */
-	unsigned posting_count;			   /* atomic: who is just about it */
-	int signal_number;			   /* atomic: of the first signal */
-	struct zok__stalls *stalls;		   /* NULL: there is no detector */
+	struct zok__message by_program, by_drain, by_signal, by_second_signal; /* what is posted to the first core: each once */
+	bool is_canceled, is_draining;					       /* atomic: it was asked for by the program */
+	unsigned signal_count;						       /* atomic */
+	struct zok__phases phases;
+	unsigned posting_count;	    /* atomic: who is just about it */
+	int signal_number;	    /* atomic: of the first signal */
+	struct zok__stalls *stalls; /* NULL: there is no detector */
 	char report[ZOK__REPORT_SIZE];
 };
 
@@ -73,8 +83,9 @@ void zok__placement_warn(const struct zok__core_set *cores);
 
 /* ---- stop.c ---- */
 
-/* Ask for the end: the first core's root scope is cancelled. Async-signal-safe. A second signal ends the process. */
+/* Ask for the end: the first core's root scope is cancelled. Async-signal-safe. A second signal ends the drain, or the process. */
 void zok__runtime_cancel(struct zok_runtime *runtime);
+void zok__runtime_drain(struct zok_runtime *runtime);
 void zok__runtime_signal(struct zok_runtime *runtime, int signal_number);
 
 /* Returns when no cancel will touch an engine any more. After all loops are over. */

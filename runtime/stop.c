@@ -1,10 +1,11 @@
-/* How a runtime ends: the conductor, the cancel, the grace period. */
+/* How a runtime ends: the conductor, and who may ask for the end: the program, or a signal. */
 #include "runtime/runtime.h"
 
 #include "core/log.h"
 #include "core/relax.h"
 #include "core/remote.h"
-#include "zokio/timer.h"
+#include "runtime/phases.h"
+#include "runtime/visit.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -12,88 +13,6 @@
 #include <unistd.h>
 
 /* ---- The conductor ---- */
-
-/*
- * A call on a core: a message there and back, no fiber, so that a runtime ends also where there is no memory for one. It lies in the conductor's
- * stack.
- */
-struct visit {
-	struct zok_future done; /* at home */
-	struct zok__message message;
-	struct zok_core *home, *there;
-	struct zok_waker emptied; /* there: the root scope's join */
-	bool stops;		  /* lets the loop end; otherwise it cancels the root scope and waits until that is empty */
-	bool was_alive;
-	uint64_t notes_sent, notes_run; /* there, by then */
-};
-
-static void visit_came_back(struct zok_core *core, struct zok__message *message)
-{
-	zok_future_complete(&ZOK_CONTAINER_OF(message, struct visit, message)->done, 0);
-}
-
-static void send_home(struct visit *visit)
-{
-	visit->notes_sent = visit->there->mail.notes_sent;
-	visit->notes_run = visit->there->mail.notes_run;
-	visit->message.run = visit_came_back;
-	zok__mail_send(visit->there, visit->home, &visit->message);
-}
-
-/* A task that ends may have had a successor: a join that is ready is looked at again. */
-static void go_on_if_empty(struct zok_waker *waker)
-{
-	struct visit *visit = ZOK_CONTAINER_OF(waker, struct visit, emptied);
-	struct zok_scope *root = &visit->there->root;
-
-	while (root->live_count > 0)
-		if (!zok_future_poll(zok_scope_join(root), waker))
-			return;
-	send_home(visit);
-}
-
-static void visit_there(struct zok_core *core, struct zok__message *message)
-{
-	struct visit *visit = ZOK_CONTAINER_OF(message, struct visit, message);
-
-	if (visit->stops) {
-		zok__core_stop(core);
-		send_home(visit);
-		return;
-	}
-	visit->was_alive = core->root.live_count > 0;
-	zok_scope_cancel(&core->root);
-	go_on_if_empty(&visit->emptied);
-}
-
-static bool visit_poll(struct zok_future *future)
-{
-	struct visit *visit = ZOK_CONTAINER_OF(future, struct visit, done);
-
-	if (future->state == ZOK_FUTURE_PREPARED) {
-		future->state = ZOK_FUTURE_PENDING;
-		zok__mail_send(visit->home, visit->there, &visit->message);
-	}
-	return false;
-}
-
-static void visit_cancel(struct zok_future *future)
-{
-	/* The conductor is not cancelled: it is what ends everything else. */
-}
-
-static const struct zok_future_ops visit_ops = {.poll = visit_poll, .cancel = visit_cancel};
-
-static struct visit visit_core(struct zok_core *there, bool stops)
-{
-	struct visit visit = {
-		.message.run = visit_there, .home = zok__core(), .there = there, .emptied.wake = go_on_if_empty, .stops = stops};
-
-	zok_future_prepare(&visit.done, &visit_ops);
-	visit.done.is_shielded = true;
-	zok_await(&visit.done);
-	return visit;
-}
 
 /* What a round has found. */
 struct round {
@@ -106,7 +25,7 @@ static struct round drain_round(struct zok_runtime *runtime)
 	struct round round = {0};
 
 	for (unsigned i = 0; i < runtime->core_count; i++) {
-		struct visit visit = visit_core(runtime->cores[i], false);
+		struct zok__visit_answer visit = zok__visit(runtime->cores[i], ZOK__VISIT_CANCEL);
 
 		round.was_alive |= visit.was_alive;
 		round.notes_sent += visit.notes_sent;
@@ -139,9 +58,10 @@ static int conduct(void *arg)
 	zok__remote_prepare(&remote, first, runtime->main_fn, runtime->arg, &(struct zok_spawn_options){.name = "main"});
 	runtime->result = (int)zok_await(&remote.done);
 	drain(runtime);
+	runtime->phases.is_over = true;
 	for (unsigned i = 1; i < runtime->core_count; i++)
-		visit_core(runtime->cores[i], true);
-	zok_scope_cancel(&first->service); /* the grace period, if one runs */
+		zok__visit(runtime->cores[i], ZOK__VISIT_STOP);
+	zok_scope_cancel(&first->service); /* the phases, if one runs */
 	zok__core_stop(first);
 	return 0;
 }
@@ -152,53 +72,34 @@ int zok__conductor_spawn(struct zok_runtime *runtime)
 			 &(struct zok_spawn_options){.name = "conductor", .task_class = ZOK_CLASS_NORMAL});
 }
 
-/* ---- Cancel and grace ---- */
-
-static void name_alive(const struct zok_scope *scope)
-{
-	zok_list_for_each(link, &scope->children) {
-		const struct zok_task *task = ZOK_CONTAINER_OF(link, struct zok_task, sibling);
-
-		zok__log(ZOK_LOG_ERROR, "still alive on core %u: %s, in scope %s", task->core->options.index, zok_task_name(task),
-			 scope->name);
-	}
-	zok_list_for_each(link, &scope->scopes)
-		name_alive(ZOK_CONTAINER_OF(link, struct zok_scope, sibling));
-}
-
-/* Gives up after the grace period. A core that is stuck in a task cannot be asked for its names, so only this core's are told. */
-static int give_up_in_time(void *arg)
-{
-	struct zok_runtime *runtime = arg;
-	int signal_number;
-
-	if (zok_sleep(runtime->config.grace_ns) < 0)
-		return 0;
-	signal_number = __atomic_load_n(&runtime->signal_number, __ATOMIC_RELAXED);
-	zok__log(ZOK_LOG_ERROR, "not ended %.1f s after the signal, giving up", (double)runtime->config.grace_ns / (double)ZOK_S);
-	name_alive(&zok__core()->root);
-	_exit(128 + signal_number);
-}
+/* ---- Cancel, drain and signals ---- */
 
 static void cancel_here(struct zok_core *core, struct zok__message *message)
 {
 	zok_scope_cancel(&core->root);
 }
 
+static void drain_here(struct zok_core *core, struct zok__message *message)
+{
+	zok__phases_drain(ZOK_CONTAINER_OF(message, struct zok_runtime, by_drain));
+}
+
 static void signal_here(struct zok_core *core, struct zok__message *message)
 {
-	struct zok_runtime *runtime = ZOK_CONTAINER_OF(message, struct zok_runtime, by_signal);
-	struct zok_spawn_options options = {.name = "grace", .task_class = ZOK_CLASS_LATENCY};
+	zok__phases_signal(ZOK_CONTAINER_OF(message, struct zok_runtime, by_signal));
+}
 
-	zok_scope_cancel(&core->root);
-	if (zok_spawn(&core->service, give_up_in_time, runtime, &options) < 0)
-		zok__log(ZOK_LOG_WARN, "no memory for the grace period: a second signal ends the process");
+static void second_signal_here(struct zok_core *core, struct zok__message *message)
+{
+	zok__phases_cut(ZOK_CONTAINER_OF(message, struct zok_runtime, by_second_signal));
 }
 
 void zok__cancel_prepare(struct zok_runtime *runtime)
 {
 	runtime->by_program.run = cancel_here;
+	runtime->by_drain.run = drain_here;
 	runtime->by_signal.run = signal_here;
+	runtime->by_second_signal.run = second_signal_here;
 }
 
 /* A message exists once, so only the first who asks may post it. Relaxed: the inbox orders what follows. */
@@ -233,16 +134,33 @@ void zok__runtime_cancel(struct zok_runtime *runtime)
 		post(runtime, &runtime->by_program);
 }
 
-void zok__runtime_signal(struct zok_runtime *runtime, int signal_number)
+void zok__runtime_drain(struct zok_runtime *runtime)
 {
-	static const char text[] = "zokio: a second signal: not waiting any longer\n";
+	if (is_first(&runtime->is_draining))
+		post(runtime, &runtime->by_drain);
+}
 
-	if (is_first(&runtime->is_signaled)) {
-		__atomic_store_n(&runtime->signal_number, signal_number, __ATOMIC_RELAXED);
-		post(runtime, &runtime->by_signal);
-		return;
-	}
+static _Noreturn void end_now(int signal_number)
+{
+	static const char text[] = "zokio: a further signal: not waiting any longer\n";
+
 	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
 		_exit(128 + signal_number);
 	_exit(128 + signal_number);
+}
+
+/* A second signal during a drain ends that; any other ends the process. Relaxed: see is_first(). */
+void zok__runtime_signal(struct zok_runtime *runtime, int signal_number)
+{
+	unsigned number = __atomic_fetch_add(&runtime->signal_count, 1, __ATOMIC_RELAXED);
+	bool may_drain = runtime->config.drain_ns > 0 && !__atomic_load_n(&runtime->phases.has_drained, __ATOMIC_RELAXED);
+
+	if (number == 0) {
+		__atomic_store_n(&runtime->signal_number, signal_number, __ATOMIC_RELAXED);
+		post(runtime, &runtime->by_signal);
+	} else if (number == 1 && may_drain) {
+		post(runtime, &runtime->by_second_signal);
+	} else {
+		end_now(signal_number);
+	}
 }

@@ -38,6 +38,8 @@ struct zok_future_ops {
 
 	/* Asks a pending future to end early. May make it ready before it returns, or later. */
 	void (*cancel)(struct zok_future *future);
+
+	const char *name; /* for reports of who awaits what: "a timer". NULL: "a future" */
 };
 
 enum zok_future_state {

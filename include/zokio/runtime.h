@@ -30,6 +30,7 @@ struct zok_options {
 
 	uint64_t budget_ns;	      /* a slice: after so long a task is due to yield. 0: 500 µs */
 	uint64_t spin_ns_max;	      /* adaptive: never spins longer than this before it parks. 0: 50 µs */
+	uint64_t drain_ns;	      /* after SIGINT/SIGTERM: nothing new, what runs may finish (drain.h), then the cancel. 0: no drain */
 	uint64_t grace_ns;	      /* between the cancel by SIGINT/SIGTERM and giving up. 0: 5 s */
 	unsigned share_normal;	      /* parts of the core for normal, 0: 4 … */
 	unsigned share_bulk;	      /* … and for bulk, 0: 1 */
@@ -60,8 +61,9 @@ struct zok_options {
  *   -EBUSY   a runtime runs already
  *   -ENOSYS, -EPERM  the engine that was asked for by name is not to be had here
  *   -ENOMEM, -EMFILE, …  a resource ran out
- * SIGINT and SIGTERM cancel the root scope; awaits then end with -ECANCELED and main_fn is expected to return. When grace_ns have passed, or
- * at a second signal, the process says what was still alive and exits with 128 + the signal. Blocks the calling thread, which becomes the
+ * SIGINT and SIGTERM begin a drain, if drain_ns says so, and then cancel the root scope; awaits then end with -ECANCELED and main_fn is expected
+ * to return. When grace_ns have passed since the cancel, the process says what is still alive and what that awaits, and exits with 128 + the
+ * signal. A second signal during the drain ends the drain; any other further one ends the process. Blocks the calling thread, which becomes the
  * first core.
  */
 ZOK_API int zok_run(const struct zok_options *options, int (*main_fn)(void *arg), void *arg);
@@ -74,6 +76,12 @@ ZOK_API int zok_runtime_start(struct zok_runtime *runtime, int (*main_fn)(void *
 
 /* Cancels the root scope. Any thread, also a signal handler. Does not wait. */
 ZOK_API void zok_runtime_cancel(struct zok_runtime *runtime);
+
+/*
+ * Begins a drain (drain.h) of `runtime`, or of the one that runs where that is NULL; drain_ns later, or never where that is 0, the root scope is
+ * cancelled. Any thread, also a signal handler. Does not wait. -EINVAL: none runs.
+ */
+ZOK_API int zok_runtime_drain(struct zok_runtime *runtime);
 
 /* Waits until main_fn has returned and all cores have ended; returns main_fn's result. Not on a core. -EINVAL: not started. */
 ZOK_API int zok_runtime_stop(struct zok_runtime *runtime);

@@ -58,6 +58,7 @@ struct zok_task {
 	struct zok_async async;
 	void (*finish)(struct zok_task *task); /* gives the frame back; NULL: it stays the caller's */
 	const char *name;
+	uint64_t suspended_ns; /* since when it waits, as of the core's last turn: for reports */
 	uint8_t state;
 	uint8_t task_class; /* enum zok_class, never INHERIT once spawned */
 	uint8_t flags;

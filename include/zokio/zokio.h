@@ -6,6 +6,7 @@
 #include "zokio/base.h"
 #include "zokio/cores.h"
 #include "zokio/deque.h"
+#include "zokio/drain.h"
 #include "zokio/fault.h"
 #include "zokio/future.h"
 #include "zokio/latency.h"

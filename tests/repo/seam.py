@@ -14,7 +14,7 @@ OWNERS = {
     ("getrandom", "getentropy", "rand", "rand_r", "random", "drand48"): [],
     ("pthread_create", "thrd_create", "fork", "vfork", "system", "popen"): ["core/tick.c", "runtime/"],
     ("exit", "quick_exit"): [],
-    ("_exit",): ["runtime/stop.c"],
+    ("_exit",): ["runtime/phases.c", "runtime/stop.c"],
     ("printf", "puts", "putchar"): [],
 }
 

@@ -80,10 +80,60 @@ class End:
                 gateway.signal(signal.SIGINT)
                 code = gateway.wait(deadline_s=4)
                 self.assertIn(code, (0, -signal.SIGINT, 128 + signal.SIGTERM, 128 + signal.SIGINT), gateway.error_text())
-                self.assertEqual(gateway.error_text(), "" if code <= 0 else "zokio: a second signal: not waiting any longer\n")
+                self.assertEqual(gateway.error_text(), "" if code <= 0 else "zokio: a further signal: not waiting any longer\n")
                 load.stop()
                 if os.listdir(self.folder):
                     os.unlink(f"{self.folder}/door")
+
+    def begin_to_drain(self, program, listen):
+        """One connection, echoed; then SIGTERM, and nobody new is let in."""
+        upstream = self.upstream() if program == "relay" else None
+        to = ("--to", upstream.address) if upstream else ()
+        gateway = self.start(program, "--drain", "1000", *to, listen=listen)
+        client = connect(gateway.address)
+        self.peers.append(client)
+        server = upstream.accept() if upstream else None
+        self.echo(client, server)
+        gateway.signal(signal.SIGTERM)
+        support.until(lambda: self.is_refused(gateway.address), "a refusal")
+        if upstream:
+            upstream.close()  # resets what a probe that came too early has left in its line
+        return gateway, client, server
+
+    def echo(self, client, server):
+        client.sendall(b"question")
+        if server:
+            server.sendall(receive(server, 8))
+        self.assertEqual(receive(client, 8), b"question")
+
+    @staticmethod
+    def is_refused(address):
+        try:
+            connect(address).close()
+        except OSError:
+            return True
+        return False
+
+    def test_a_drain_lets_connections_finish(self):
+        for program in GATEWAYS:
+            for listen in ("tcp://127.0.0.1:0", f"unix:{self.folder}/door"):
+                with self.subTest(program=program, listen=listen):
+                    gateway, client, server = self.begin_to_drain(program, listen)
+                    self.assertEqual(os.listdir(self.folder), [])
+                    self.echo(client, server)
+                    client.close()
+                    if server:
+                        server.close()
+                    self.assertEqual(gateway.wait(), 0, gateway.error_text())
+                    self.assertEqual(gateway.error_text(), "")
+
+    def test_a_second_signal_cuts_a_drain_short(self):
+        for program in GATEWAYS:
+            with self.subTest(program=program):
+                gateway, client, _ = self.begin_to_drain(program, "tcp://127.0.0.1:0")
+                gateway.signal(signal.SIGTERM)
+                self.assertEqual(gateway.wait(), 0, gateway.error_text())
+                self.assertIn(support.ends(client), ("eof", "reset"))
 
     def test_killed(self):
         for program in GATEWAYS:

@@ -191,13 +191,104 @@ RIG_CASE(only_a_door_accepts)
 	return 0;
 }
 
+/* ---- Drain ---- */
+
+static bool is_refused(const struct zok_socket *door)
+{
+	struct zok_socket *peer;
+	char address[ZOK_ADDRESS_SIZE];
+
+	assert_int_equal(zok_local_address(door, address, sizeof address), 0);
+	return zok_connect(&peer, address, NULL) == -ECONNREFUSED;
+}
+
+RIG_CASE(a_drain_hands_out_the_backlog_and_refuses_the_rest)
+{
+	char address[ZOK_ADDRESS_SIZE];
+	struct zok_socket *doors[2] = {rig_door(address), rig_door(address)}, *peer;
+	int raw[6];
+
+	for (int i = 0; i < 6; i++)
+		raw[i] = raw_connect(doors[i / 3]);
+	assert_int_equal(zok_accept(doors[0], &peer), 0); /* the other has never accepted */
+	assert_int_equal(zok_close(peer), 0);
+	zok__core_drain(zok__core());
+	for (int i = 1; i < 6; i++) {
+		assert_int_equal(zok_accept(doors[i / 3], &peer), 0);
+		assert_int_equal(zok_close(peer), 0);
+	}
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(zok_accept(doors[i], &peer), -ESHUTDOWN);
+		assert_int_equal(zok_accept(doors[i], &peer), -ESHUTDOWN);
+		assert_true(is_refused(doors[i]));
+		assert_int_equal(zok_close(doors[i]), 0);
+	}
+	assert_int_equal(zok_listen(&doors[0], "tcp://127.0.0.1:0", NULL), -ESHUTDOWN);
+	for (int i = 0; i < 6; i++)
+		close(raw[i]);
+	return 0;
+}
+
+static int accept_until_drained(void *arg)
+{
+	struct zok_socket *peer;
+
+	return zok_accept(arg, &peer) == -ESHUTDOWN ? 0 : -EIO;
+}
+
+RIG_CASE(who_waits_at_a_door_is_told_of_the_drain)
+{
+	char address[ZOK_ADDRESS_SIZE];
+	struct zok_socket *door = rig_door(address);
+	struct zok_scope *scope = zok_scope_open(NULL);
+
+	assert_int_equal(zok_spawn(scope, accept_until_drained, door, NULL), 0);
+	rig_settle();
+	zok__core_drain(zok__core());
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(zok_close(door), 0);
+	return 0;
+}
+
+RIG_CASE(a_drain_takes_a_unix_doors_file_away)
+{
+	const char *path = "drained_door.sock";
+	char address[ZOK_ADDRESS_SIZE];
+	struct zok_socket *door, *peer;
+
+	snprintf(address, sizeof address, "unix:%s", path);
+	assert_int_equal(zok_listen(&door, address, NULL), 0);
+	assert_int_equal(access(path, F_OK), 0);
+	zok__core_drain(zok__core());
+	assert_int_equal(access(path, F_OK), -1);
+	assert_int_equal(zok_accept(door, &peer), -ESHUTDOWN);
+	assert_int_equal(zok_close(door), 0);
+	return 0;
+}
+
+RIG_CASE(a_drain_leaves_connections_alone)
+{
+	struct pair pair = rig_pair();
+	char byte = 'x';
+
+	zok__core_drain(zok__core());
+	assert_int_equal(zok_write_all(pair.socket, &byte, 1), 1);
+	assert_int_equal(write(pair.raw, &byte, 1), 1);
+	assert_int_equal(zok_read(pair.socket, &byte, 1), 1);
+	rig_pair_close(&pair);
+	return 0;
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = {RIG_ROW(a_thousand_connections_are_served) RIG_ROW(an_accept_that_times_out_loses_no_connection)
-						   RIG_ROW(no_more_are_taken_ahead_than_asked_for)
-							   RIG_ROW(out_of_descriptors_it_waits_and_goes_on) RIG_ROW(a_close_ends_an_accept)
-								   RIG_ROW(what_nobody_took_is_closed_with_the_door)
-									   RIG_ROW(only_a_door_accepts)};
+	const struct CMUnitTest tests[] = {
+		RIG_ROW(a_thousand_connections_are_served) RIG_ROW(an_accept_that_times_out_loses_no_connection)
+			RIG_ROW(no_more_are_taken_ahead_than_asked_for) RIG_ROW(out_of_descriptors_it_waits_and_goes_on)
+				RIG_ROW(a_close_ends_an_accept) RIG_ROW(what_nobody_took_is_closed_with_the_door)
+					RIG_ROW(only_a_door_accepts) RIG_ROW(a_drain_hands_out_the_backlog_and_refuses_the_rest)
+						RIG_ROW(who_waits_at_a_door_is_told_of_the_drain)
+							RIG_ROW(a_drain_takes_a_unix_doors_file_away)
+								RIG_ROW(a_drain_leaves_connections_alone)};
 	struct rlimit limit;
 
 	getrlimit(RLIMIT_NOFILE, &limit);

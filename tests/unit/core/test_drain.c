@@ -1,0 +1,66 @@
+/* The drain of a core is awaited, asked for, and told once; a cancel leaves the line. */
+#include "tests/unit/core/fake_engine.h"
+#include "zokio/drain.h"
+#include "zokio/timer.h"
+
+#include <errno.h>
+#include <setjmp.h>
+#include <stdarg.h>
+
+#include <cmocka.h>
+
+static int waits(void *arg)
+{
+	assert_false(zok_is_draining());
+	assert_int_equal(zok_drain_wait(), 0);
+	assert_true(zok_is_draining());
+	++*(int *)arg;
+	return 0;
+}
+
+static int gives_up_waiting(void *arg)
+{
+	struct zok_scope *scope = zok_scope_open(&(struct zok_scope_options){.timeout_ns = ZOK_MS});
+
+	assert_int_equal(zok_drain_wait(), -ETIMEDOUT);
+	return zok_scope_close(scope, 0) == -ETIMEDOUT ? 0 : -EPROTO;
+}
+
+static int drains(void *arg)
+{
+	struct zok_scope *scope = zok_scope_open(NULL);
+	int count = 0;
+
+	for (int i = 0; i < 3; i++)
+		zok_spawn(scope, waits, &count, NULL);
+	zok_spawn(scope, gives_up_waiting, NULL, NULL);
+	zok_spawn(scope, waits, &count, NULL);
+	zok_sleep(10 * ZOK_MS);
+	assert_int_equal(count, 0);
+	zok__core_drain(zok__core());
+	zok__core_drain(zok__core());
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(count, 4);
+	assert_int_equal(zok_drain_wait(), 0);
+	return 0;
+}
+
+static void test_all_who_wait_are_told(void **state)
+{
+	assert_int_equal(fake_run(drains, NULL), 0);
+}
+
+static void test_off_the_cores_nothing_drains(void **state)
+{
+	assert_false(zok_is_draining());
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_all_who_wait_are_told),
+		cmocka_unit_test(test_off_the_cores_nothing_drains),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
