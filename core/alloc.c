@@ -29,3 +29,8 @@ void zok__allocator_set(const struct zok_allocator *allocator)
 {
 	in_force = allocator ? allocator : &system_allocator;
 }
+
+bool zok__allocator_is_system(void)
+{
+	return in_force == &system_allocator;
+}

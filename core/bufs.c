@@ -1,10 +1,10 @@
 #include "core/bufs.h"
+
+#include "core/alloc.h"
 #include "core/engine.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
-#include <sys/mman.h>
 
 enum { BUFS_COUNT_MAX = 32768 };
 
@@ -20,27 +20,29 @@ static uint32_t stride_of(uint32_t size)
 	return (size + ZOK_CACHE_LINE - 1) / ZOK_CACHE_LINE * ZOK_CACHE_LINE + ZOK_CACHE_LINE;
 }
 
-int zok__bufs_init(struct zok__bufs *bufs, uint32_t count, uint32_t size)
+static void link_buffers(struct zok__bufs *bufs)
 {
-	struct zok_buf *headers;
-	void *memory;
+	for (uint32_t i = 0; i < bufs->count; i++)
+		bufs->bufs[i] = (struct zok_buf){.data = bufs->memory + (size_t)i * bufs->stride, .bufs = bufs, .id = (uint16_t)i};
+}
+
+int zok__bufs_init(struct zok__bufs *bufs, const struct zok_allocator *allocator, uint32_t count, uint32_t size)
+{
+	struct zok__bufs new = {.size = size, .count = count, .allocator = allocator ? allocator : zok_allocator()};
 
 	if (count == 0 || count > BUFS_COUNT_MAX || (count & (count - 1)) != 0 || size == 0 || size > BUFS_SIZE_MAX)
 		return -EINVAL;
-	headers = calloc(count, sizeof *headers);
-	if (!headers)
+	new.stride = stride_of(size);
+	new.bufs = zok__allocate(new.allocator, count * sizeof *new.bufs, _Alignof(struct zok_buf));
+	if (!new.bufs)
 		return -ENOMEM;
-	memory = mmap(NULL, (size_t)count * stride_of(size), PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-	if (memory == MAP_FAILED) {
-		free(headers);
+	new.memory = zok__allocate(new.allocator, (size_t)count * new.stride, ZOK_CACHE_LINE);
+	if (!new.memory) {
+		zok__release(new.allocator, new.bufs, count * sizeof *new.bufs);
 		return -ENOMEM;
 	}
-	for (uint32_t i = 0; i < count; i++) {
-		headers[i].data = (uint8_t *)memory + (size_t)i * stride_of(size);
-		headers[i].bufs = bufs;
-		headers[i].id = (uint16_t)i;
-	}
-	*bufs = (struct zok__bufs){.memory = memory, .bufs = headers, .size = size, .stride = stride_of(size), .count = count};
+	*bufs = new;
+	link_buffers(bufs);
 	return 0;
 }
 
@@ -48,8 +50,9 @@ void zok__bufs_finish(struct zok__bufs *bufs)
 {
 	assert(bufs->out_count == 0);
 	if (bufs->memory)
-		munmap(bufs->memory, (size_t)bufs->count * bufs->stride);
-	free(bufs->bufs);
+		zok__release(bufs->allocator, bufs->memory, (size_t)bufs->count * bufs->stride);
+	if (bufs->bufs)
+		zok__release(bufs->allocator, bufs->bufs, bufs->count * sizeof *bufs->bufs);
 	*bufs = (struct zok__bufs){0};
 }
 

@@ -7,6 +7,7 @@
 #define CORE_BUFS_H
 
 #include "zokio/base.h"
+#include "zokio/memory.h"
 
 struct zok__engine;
 
@@ -29,10 +30,11 @@ struct zok__bufs {
 	uint32_t count;	      /* a power of two, at most 32,768 (the kernel's limit on a buffer ring) */
 	uint32_t out_count;   /* given out */
 	struct zok__engine *engine;
+	const struct zok_allocator *allocator;
 };
 
-/* Buffers begin on cache lines. -EINVAL: count no power of two or too large, no size or one of almost 4 GiB; -ENOMEM. */
-int zok__bufs_init(struct zok__bufs *bufs, uint32_t count, uint32_t size);
+/* Buffers begin on cache lines. allocator: their memory's, NULL for zok_allocator(). -EINVAL: count no power of two or too large, no size or one of almost 4 GiB; -ENOMEM. */
+int zok__bufs_init(struct zok__bufs *bufs, const struct zok_allocator *allocator, uint32_t count, uint32_t size);
 
 /* Nothing may be given out. */
 void zok__bufs_finish(struct zok__bufs *bufs);

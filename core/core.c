@@ -5,7 +5,6 @@
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
 #include <string.h>
 
 /* initial-exec: one load from the thread's block, where the default for a shared library is a call; the library cannot be dlopen()ed late for it
@@ -39,34 +38,36 @@ static void init_pace(struct zok_core *core)
 
 static int init_pools(struct zok_core *core)
 {
-	int rc = zok_pool_init(&core->fibers, &(struct zok_pool_options){.name = "fibers", .object_size = sizeof(struct zok__fiber)});
+	struct zok_pool_options fibers = {
+		.name = "fibers", .object_size = sizeof(struct zok__fiber), .allocator = zok__core_allocator(core)};
+	struct zok_pool_options scopes = {
+		.name = "scopes", .object_size = sizeof(struct zok_scope), .allocator = zok__core_allocator(core)};
+	int rc = zok_pool_init(&core->fibers, &fibers);
 
-	if (rc < 0)
-		return rc;
-	return zok_pool_init(&core->scopes, &(struct zok_pool_options){.name = "scopes", .object_size = sizeof(struct zok_scope)});
+	return rc < 0 ? rc : zok_pool_init(&core->scopes, &scopes);
 }
 
 int zok__core_create(struct zok_core **out, const struct zok__core_options *options)
 {
-	struct zok_core *core = aligned_alloc(ZOK_FALSE_SHARING, (sizeof *core + ZOK_FALSE_SHARING - 1) & ~(size_t)(ZOK_FALSE_SHARING - 1));
-	int rc;
+	struct zok__stack_source stacks;
+	struct zok_core *core;
+	int rc = zok__core_memory_create(&core, options);
 
-	if (!core)
-		return -ENOMEM;
-	memset(core, 0, sizeof *core);
-	core->options = *options;
+	if (rc < 0)
+		return rc;
 	core->counters = options->counters ? options->counters : &core->own_counters;
 	init_pace(core);
 	for (int c = 0; c < ZOK__CLASS_COUNT; c++) {
 		zok__runq_init(&core->runq[c]);
 		zok__sampler_init(&core->samplers[c], options->index * ZOK__CLASS_COUNT + (uint32_t)c + 1);
 	}
-	zok__stack_cache_init(&core->stacks, NULL);
+	stacks = zok__core_stack_source(core);
+	zok__stack_cache_init(&core->stacks, &(struct zok__stack_cache_options){.source = &stacks});
 	rc = init_pools(core);
 	if (rc == 0)
-		rc = zok__bufs_init(&core->bufs, options->receive_buffers, options->receive_buffer_size);
+		rc = zok__bufs_init(&core->bufs, zok__heap_allocator(core->heap), options->receive_buffers, options->receive_buffer_size);
 	if (rc == 0)
-		rc = zok__mail_init(&core->mail, options->core_count, options->node, options->mode == ZOK__MODE_SPIN);
+		rc = zok__mail_init(&core->mail, zok__heap_allocator(core->heap), options->core_count, options->mode == ZOK__MODE_SPIN);
 	if (rc < 0) {
 		zok__core_destroy(core);
 		return rc;
@@ -85,7 +86,7 @@ void zok__core_destroy(struct zok_core *core)
 	zok__stack_cache_finish(&core->stacks);
 	zok_pool_finish(&core->scopes);
 	zok_pool_finish(&core->fibers);
-	free(core);
+	zok__heap_destroy(core->heap); /* the core lies in it */
 }
 
 int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)

@@ -20,6 +20,7 @@
 #include "core/counters.h"
 #include "core/engine.h"
 #include "core/fiber_switch.h"
+#include "core/heap.h"
 #include "core/latency.h"
 #include "core/mailbox.h"
 #include "core/runq.h"
@@ -33,7 +34,7 @@ enum { ZOK__CLASS_COUNT = ZOK_CLASS_BULK + 1 };
 /* How a core is made; filled by runtime/ from struct zok_options with all defaults in place. */
 struct zok__core_options {
 	unsigned index, core_count;
-	int node;		       /* its CPU's, for memory that others write to; -1: no wish */
+	int node;		       /* its CPU's, which its memory is taken from; -1: no wish */
 	struct zok_core *const *peers; /* core_count of them, complete before any core runs; this one among them */
 	const struct zok__engine_ops *engine;
 	enum zok__mode mode;
@@ -41,6 +42,8 @@ struct zok__core_options {
 	unsigned share[ZOK__CLASS_COUNT]; /* of normal and bulk */
 	size_t stack_size;
 	uint32_t receive_buffers, receive_buffer_size;
+	enum zok__memory_policy memory;
+	enum zok__page_wish huge_pages;
 	uint32_t sq_entries, cq_entries;
 	bool contains_faults;			  /* the root scope does: fault.h */
 	void (*housekeep)(struct zok_core *core); /* called on the core's own turn, at most once a second and never while it sleeps; NULL */
@@ -114,6 +117,8 @@ struct zok_core {
 	uint64_t tick_seen; /* tick.h: the tick at the slice's start */
 	uint64_t slice_end_ns;
 	struct zok__sampler samplers[ZOK__CLASS_COUNT];
+
+	struct zok__heap *heap; /* that all of this lies in */
 
 	/* the loop's */
 	struct zok__pace pace[ZOK__CLASS_COUNT];
@@ -226,5 +231,16 @@ static inline struct zok__run zok__core_run(const struct zok_core *core)
 
 /* Expires what is due at core->now_ns. */
 void zok__timers_expire(struct zok_core *core);
+
+/* ---- core_memory.c ---- */
+
+/* Where a core's own objects come from: its heap, unless the program supplied an allocator. On the core. */
+const struct zok_allocator *zok__core_allocator(struct zok_core *core);
+
+/* Makes the heap and the core's zeroed struct in it; what remains is the caller's to set up. -ENOMEM and the log says why. */
+ZOK_NODISCARD int zok__core_memory_create(struct zok_core **out, const struct zok__core_options *options);
+
+/* The core's own mappings for stacks: of its node, and counted. Belongs to the heap. */
+struct zok__stack_source zok__core_stack_source(struct zok_core *core);
 
 #endif

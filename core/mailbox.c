@@ -1,44 +1,46 @@
+#include "core/alloc.h"
 #include "core/core.h"
-
-#include "core/log.h"
 
 #include <assert.h>
 #include <errno.h>
-#include <stdlib.h>
+#include <string.h>
 
 enum { TAKE_BURST = 16 };
 
-/* The mailboxes and behind them the lines: others write there, so that it is not left to who touches the pages first where they lie. */
-static int map_shared(struct zok__mail *mail, int node)
+static size_t shared_size(const struct zok__mail *mail)
 {
-	const struct zok__region_wish wish = {
-		.size = mail->core_count * (sizeof *mail->boxes + sizeof *mail->lines),
-		.node = node,
-		.policy = ZOK__MEMORY_PREFERRED,
-		.pages = ZOK__PAGES_OFF,
-	};
-	char error[ZOK__MEMORY_TEXT_SIZE];
-	int rc = zok__region_map(&wish, &mail->region, error, sizeof error);
+	return mail->core_count * (sizeof *mail->boxes + sizeof *mail->lines);
+}
 
-	if (rc < 0) {
-		zok__log(ZOK_LOG_ERROR, "mailboxes: %s", error);
-		return rc;
-	}
-	mail->boxes = mail->region.memory;
+/* The mailboxes and behind them the lines. Of the receiver's node: it looks at them at every turn, a sender writes now and then. */
+static int allocate_shared(struct zok__mail *mail)
+{
+	mail->boxes = zok__allocate(mail->allocator, shared_size(mail), ZOK_FALSE_SHARING);
+	if (!mail->boxes)
+		return -ENOMEM;
+	memset(mail->boxes, 0, shared_size(mail));
 	mail->lines = (struct zok__mail_line *)&mail->boxes[mail->core_count];
 	return 0;
 }
 
-int zok__mail_init(struct zok__mail *mail, unsigned core_count, int node, bool never_parks)
+static int allocate_links(struct zok__mail *mail)
+{
+	mail->links = zok__allocate(mail->allocator, mail->core_count * sizeof *mail->links, _Alignof(struct zok__mail_link));
+	if (!mail->links)
+		return -ENOMEM;
+	memset(mail->links, 0, mail->core_count * sizeof *mail->links);
+	return 0;
+}
+
+int zok__mail_init(struct zok__mail *mail, const struct zok_allocator *allocator, unsigned core_count, bool never_parks)
 {
 	int rc;
 
-	*mail = (struct zok__mail){.core_count = core_count, .never_parks = never_parks};
+	*mail = (struct zok__mail){.allocator = allocator, .core_count = core_count, .never_parks = never_parks};
 	zok__inbox_init(&mail->inbox);
-	rc = map_shared(mail, node);
-	mail->links = calloc(core_count, sizeof *mail->links);
-	if (rc == 0 && !mail->links)
-		rc = -ENOMEM;
+	rc = allocate_shared(mail);
+	if (rc == 0)
+		rc = allocate_links(mail);
 	if (rc < 0)
 		zok__mail_finish(mail);
 	return rc;
@@ -46,8 +48,10 @@ int zok__mail_init(struct zok__mail *mail, unsigned core_count, int node, bool n
 
 void zok__mail_finish(struct zok__mail *mail)
 {
-	zok__region_unmap(&mail->region);
-	free(mail->links);
+	if (mail->boxes)
+		zok__release(mail->allocator, mail->boxes, shared_size(mail));
+	if (mail->links)
+		zok__release(mail->allocator, mail->links, mail->core_count * sizeof *mail->links);
 	mail->boxes = NULL;
 	mail->links = NULL;
 }

@@ -14,8 +14,8 @@
 #define CORE_MAILBOX_H
 
 #include "core/park.h"
-#include "numa/memory.h"
 #include "zokio/future.h"
+#include "zokio/memory.h"
 #include "zokio/mpsc.h"
 
 struct zok_core;
@@ -206,6 +206,7 @@ struct zok__mail {
 	/* everybody reads these, nobody writes them while cores run */
 	struct zok__mailbox *boxes;   /* one from each core, by its index: on the receiver's node */
 	struct zok__mail_line *lines; /* one to each core of a higher index, and to itself */
+	const struct zok_allocator *allocator;
 	unsigned core_count;
 	bool never_parks; /* it spins: senders need no fence and no look at is_parked */
 
@@ -215,12 +216,10 @@ struct zok__mail {
 	uint64_t notes_sent, notes_run;
 	struct zok__inbox inbox;
 	_Alignas(ZOK_FALSE_SHARING) bool is_parked; /* atomic, park.h */
-
-	_Alignas(ZOK_FALSE_SHARING) struct zok__region region; /* where boxes and lines lie */
 };
 
-/* `node`: whose memory the mailboxes prefer, -1: no wish. -ENOMEM. */
-int zok__mail_init(struct zok__mail *mail, unsigned core_count, int node, bool never_parks);
+/* `allocator`: of the receiver's node. -ENOMEM. */
+int zok__mail_init(struct zok__mail *mail, const struct zok_allocator *allocator, unsigned core_count, bool never_parks);
 void zok__mail_finish(struct zok__mail *mail);
 
 /* Joins the core's ends to those of its peers, of which those with lower indices exist. Before anything is sent to it or by it. */

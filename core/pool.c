@@ -22,6 +22,14 @@ static bool is_power_of_two(size_t value)
 	return value != 0 && (value & (value - 1)) == 0;
 }
 
+/* With the slab's head in the 64 KiB: a class of the core's heap is then filled and not just missed. */
+static size_t default_count(size_t size, size_t alignment)
+{
+	size_t room = SLAB_BYTES - round_up(sizeof(struct slab), alignment < SLAB_BYTES ? alignment : sizeof(struct slab));
+
+	return size < room ? room / size : 1;
+}
+
 int zok_pool_init(struct zok_pool *pool, const struct zok_pool_options *options)
 {
 	size_t alignment = options->alignment ? options->alignment : ALIGNMENT_DEFAULT;
@@ -35,9 +43,7 @@ int zok_pool_init(struct zok_pool *pool, const struct zok_pool_options *options)
 	*pool = (struct zok_pool){
 		.object_size = size,
 		.alignment = alignment,
-		.slab_count = options->slab_count ? options->slab_count
-			      : size < SLAB_BYTES ? SLAB_BYTES / size
-						  : 1,
+		.slab_count = options->slab_count ? options->slab_count : default_count(size, alignment),
 		.count_max = options->count_max ? options->count_max : SIZE_MAX,
 		.allocator = options->allocator ? options->allocator : zok_allocator(),
 		.name = options->name ? options->name : "pool",

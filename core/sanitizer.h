@@ -17,7 +17,7 @@
  *
  * ZOK__SANITIZER_KEEPS_SIGNALS                             not 0: a signal that comes while a fiber runs waits until that fiber runs again
  *
- * Of stacks, called by core/stack.c only:
+ * Of stacks, called by core/stack.c only, and of free blocks, by core/heap.c:
  *
  * void zok__sanitizer_stack_acquired(base, size)          its memory may be used, or unmapped
  * void zok__sanitizer_stack_released(base, size)          it may not, and what frames left poisoned is forgotten

@@ -61,7 +61,7 @@ static int os_guard(void *arg, void *base, size_t size)
 	return -errno;
 }
 
-static const struct zok__stack_source os_source = {.map = os_map, .unmap = os_unmap, .guard = os_guard};
+const struct zok__stack_source zok__stack_os_source = {.map = os_map, .unmap = os_unmap, .guard = os_guard};
 
 static size_t round_up(size_t size, size_t unit)
 {
@@ -82,7 +82,7 @@ void zok__stack_cache_init(struct zok__stack_cache *cache, const struct zok__sta
 	if (options == NULL)
 		options = &defaults;
 	*cache = (struct zok__stack_cache){
-		.source = options->source != NULL ? *options->source : os_source,
+		.source = options->source != NULL ? *options->source : zok__stack_os_source,
 		.page_size = (size_t)sysconf(_SC_PAGESIZE),
 		.cached_bytes_max = options->cached_bytes_max != 0 ? options->cached_bytes_max : ZOK__STACK_CACHED_BYTES_MAX,
 	};

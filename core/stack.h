@@ -51,6 +51,9 @@ struct zok__stack_source {
 	void *arg;
 };
 
+/* The defaults, for a source that adds to them. */
+extern const struct zok__stack_source zok__stack_os_source;
+
 struct zok__stack_list {
 	struct zok__stack *free;
 	struct zok_list partial; /* slabs with a stack to give that is not in `free` */

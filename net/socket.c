@@ -35,16 +35,17 @@ static void close_left_open(struct zok__net *net, struct zok_socket *socket)
 static void finish(struct zok__core_part *part)
 {
 	struct zok__net *net = (struct zok__net *)(void *)part;
+	struct zok_core *core = net->core;
 	unsigned count = 0;
 
 	for (; !zok_list_is_empty(&net->open); count++)
 		close_left_open(net, ZOK_CONTAINER_OF(net->open.next, struct zok_socket, open));
 	if (count > 0)
 		zok__log(ZOK_LOG_WARN, "core %u: %u sockets were left open; closed now", net->core->options.index, count);
-	net->core->net = NULL;
+	core->net = NULL;
 	zok_pool_finish(&net->sockets);
 	zok_pool_finish(&net->behinds);
-	zok__release(zok_allocator(), net, sizeof *net);
+	zok__release(zok__core_allocator(core), net, sizeof *net);
 }
 
 static void drain(struct zok__core_part *part)
@@ -57,8 +58,10 @@ static void drain(struct zok__core_part *part)
 
 static struct zok__net *create(struct zok_core *core)
 {
-	struct zok__net *net = zok__allocate(zok_allocator(), sizeof *net, _Alignof(struct zok__net));
-	const struct zok_pool_options options = {.name = "sockets", .object_size = sizeof(struct zok_socket), .alignment = ZOK_CACHE_LINE};
+	const struct zok_allocator *allocator = zok__core_allocator(core);
+	struct zok__net *net = zok__allocate(allocator, sizeof *net, _Alignof(struct zok__net));
+	const struct zok_pool_options options = {
+		.name = "sockets", .object_size = sizeof(struct zok_socket), .alignment = ZOK_CACHE_LINE, .allocator = allocator};
 
 	if (!net)
 		return NULL;

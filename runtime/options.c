@@ -68,6 +68,49 @@ static int read_stall(struct zok__stall_options *stall, const struct zok_options
 	return read_trigger(options->stall_detector, &stall->trigger, error, error_size);
 }
 
+static const struct {
+	const char *name;
+	enum zok__memory_policy policy;
+} policies[] = {
+	{"preferred", ZOK__MEMORY_PREFERRED},
+	{"strict", ZOK__MEMORY_STRICT},
+	{"interleave", ZOK__MEMORY_INTERLEAVE},
+};
+
+static int read_memory(const char *text, enum zok__memory_policy *policy, char *error, size_t error_size)
+{
+	for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+		if (strcmp(text ? text : "preferred", policies[i].name) == 0) {
+			*policy = policies[i].policy;
+			return 0;
+		}
+	}
+	snprintf(error, error_size, "memory: %.40s: no such policy; there are preferred, strict, interleave", text);
+	return -EINVAL;
+}
+
+static const struct {
+	const char *name;
+	enum zok__page_wish pages;
+} page_wishes[] = {
+	{"auto", ZOK__PAGES_AUTO},
+	{"off", ZOK__PAGES_OFF},
+	{"2M", ZOK__PAGES_2M},
+	{"1G", ZOK__PAGES_1G},
+};
+
+static int read_huge_pages(const char *text, enum zok__page_wish *pages, char *error, size_t error_size)
+{
+	for (size_t i = 0; i < sizeof page_wishes / sizeof *page_wishes; i++) {
+		if (strcmp(text ? text : "auto", page_wishes[i].name) == 0) {
+			*pages = page_wishes[i].pages;
+			return 0;
+		}
+	}
+	snprintf(error, error_size, "huge_pages: %.40s: no such size; there are auto, off, 2M, 1G", text);
+	return -EINVAL;
+}
+
 static bool is_power_of_two(uint64_t value)
 {
 	return value != 0 && (value & (value - 1)) == 0;
@@ -158,6 +201,10 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 		rc = read_mode(options->mode, &config.core.mode, error, error_size);
 	if (rc == 0)
 		rc = read_stall(&config.stall, options, error, error_size);
+	if (rc == 0)
+		rc = read_memory(options->memory, &config.core.memory, error, error_size);
+	if (rc == 0)
+		rc = read_huge_pages(options->huge_pages, &config.core.huge_pages, error, error_size);
 	if (rc == 0)
 		rc = zok__engines_choose(options->engine, &config.engine, &config.fallback, error, error_size);
 	if (rc == 0)

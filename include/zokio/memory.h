@@ -19,6 +19,29 @@ struct zok_allocator {
 /* The allocator in force: the program's (zok_options.allocator), else malloc's. Never NULL. Any thread. */
 ZOK_API const struct zok_allocator *zok_allocator(void);
 
+/*
+ * The calling core's own memory: of its node, on the largest pages to be had (zok_options.memory, .huge_pages); the program's allocator where it
+ * has supplied one. What comes from it goes back on the same core, and before the runtime ends. NULL: the caller is no core.
+ */
+ZOK_API const struct zok_allocator *zok_core_allocator(void);
+
+/* ---- How much, where, and on what pages ---- */
+
+struct zok_memory_stats {
+	int64_t node_asked; /* the core's node … */
+	int64_t node_got;   /* … and the one that its memory's policy names; -1: none (interleaved, or placement is refused here) */
+	uint64_t page_size; /* bytes, of the core's first region … */
+	uint64_t pages_are_reserved; /* … 1: each of them is such a page; 0: the kernel was asked for it and does what it can */
+	uint64_t mapped_bytes;	     /* regions; touched or not */
+	uint64_t used_bytes;	     /* of these, handed out … */
+	uint64_t used_bytes_max;     /* … and the most that ever was */
+	uint64_t general_bytes;	     /* handed out by malloc, because no region could be had */
+	uint64_t stack_bytes;	     /* mapped for stacks, touched or not */
+	uint64_t allocations;
+	uint64_t reuses;	 /* allocations that a free block served: reuses / allocations is the hit rate */
+	uint64_t remote_returns; /* objects of this core's shared pools that other cores gave back */
+};
+
 /* ---- Pools ---- */
 
 struct zok_pool_options {

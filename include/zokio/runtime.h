@@ -45,6 +45,14 @@ struct zok_options {
 	const struct zok_allocator *allocator; /* NULL: malloc */
 
 	/*
+	 * Where a core's memory comes from: "preferred" (NULL), its node, and another when that is short; "strict", its node or -ENOMEM;
+	 * "interleave", all nodes in turn. And on which pages: "auto" (NULL), the largest that are to be had; "off", normal ones; "2M" and "1G", which
+	 * also say so when there are none. zok_memory_stats() says what was got.
+	 */
+	const char *memory;
+	const char *huge_pages;
+
+	/*
 	 * The stall detector: a task that keeps its core for stall_ns of CPU time without an await is named in the log, with where it is. A core
 	 * that waits, polls, or is preempted does not stall. At most five reports a minute and core; zok_core_stats counts all. What watches is
 	 * a perf event of each core's thread ("perf", shows the kernel's part too) or a timer on its CPU time ("timer"), which sends a signal.
@@ -117,6 +125,15 @@ ZOK_API int zok_stats(unsigned index, struct zok_core_stats *stats);
  * sampled and how precise it is. Any thread. -ENOENT: no such core; -EINVAL: no such class, or no runtime runs.
  */
 ZOK_API int zok_latency(unsigned index, enum zok_class task_class, struct zok_latency *latency);
+
+/* The memory of core `index` of the running runtime. Any thread. -ENOENT: no such core; -EINVAL: no runtime runs. */
+ZOK_API int zok_memory_stats(unsigned index, struct zok_memory_stats *stats);
+
+/*
+ * The sums over the cores whose memory lies on `node`; -1: those on no node in particular. Peaks are added too: their sum is no peak. Any
+ * thread. -ENOENT: no core of the runtime has its memory there; -EINVAL: no runtime runs.
+ */
+ZOK_API int zok_node_memory_stats(int node, struct zok_memory_stats *stats);
 
 /* One line per feature of the running engine, as found on a live ring: what is active and why not. Any thread. Returns the length as snprintf(). */
 ZOK_API int zok_engine_report(char *text, size_t size);

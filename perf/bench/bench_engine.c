@@ -55,7 +55,7 @@ static void rig_open(struct rig *rig)
 					      .bufs = &rig->bufs,
 					      .counters = &rig->counters};
 	char reason[256] = "";
-	int rc = zok__bufs_init(&rig->bufs, BUF_COUNT, BUF_SIZE);
+	int rc = zok__bufs_init(&rig->bufs, NULL, BUF_COUNT, BUF_SIZE);
 
 	if (rc == 0)
 		rc = zok__engine_uring.create(&rig->engine, &options, reason, sizeof reason);

@@ -60,7 +60,7 @@ static int open_engine(struct rig *rig, char *reason, size_t reason_size)
 		.bufs = &rig->bufs,
 		.counters = &rig->counters,
 	};
-	int rc = zok__bufs_init(&rig->bufs, BUFS_COUNT, BUF_SIZE);
+	int rc = zok__bufs_init(&rig->bufs, NULL, BUFS_COUNT, BUF_SIZE);
 
 	if (rc < 0)
 		return rc;

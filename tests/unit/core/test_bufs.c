@@ -23,11 +23,11 @@ static void test_what_init_refuses(void **state)
 {
 	struct zok__bufs bufs = {.count = 99};
 
-	assert_int_equal(zok__bufs_init(&bufs, 0, 4096), -EINVAL);
-	assert_int_equal(zok__bufs_init(&bufs, 3, 4096), -EINVAL);
-	assert_int_equal(zok__bufs_init(&bufs, 65536, 4096), -EINVAL);
-	assert_int_equal(zok__bufs_init(&bufs, 16, 0), -EINVAL);
-	assert_int_equal(zok__bufs_init(&bufs, 16, UINT32_MAX), -EINVAL);
+	assert_int_equal(zok__bufs_init(&bufs, NULL, 0, 4096), -EINVAL);
+	assert_int_equal(zok__bufs_init(&bufs, NULL, 3, 4096), -EINVAL);
+	assert_int_equal(zok__bufs_init(&bufs, NULL, 65536, 4096), -EINVAL);
+	assert_int_equal(zok__bufs_init(&bufs, NULL, 16, 0), -EINVAL);
+	assert_int_equal(zok__bufs_init(&bufs, NULL, 16, UINT32_MAX), -EINVAL);
 	assert_int_equal(bufs.count, 99);
 }
 
@@ -35,7 +35,7 @@ static void check_layout(uint32_t count, uint32_t size)
 {
 	struct zok__bufs bufs;
 
-	assert_int_equal(zok__bufs_init(&bufs, count, size), 0);
+	assert_int_equal(zok__bufs_init(&bufs, NULL, count, size), 0);
 	assert_true(bufs.stride > size);
 	for (uint32_t i = 0; i < count; i++) {
 		struct zok_buf *buf = &bufs.bufs[i];
@@ -65,7 +65,7 @@ static void test_the_stride_is_an_odd_number_of_lines_more_than_a_page(void **st
 {
 	struct zok__bufs bufs;
 
-	assert_int_equal(zok__bufs_init(&bufs, 2, 4096), 0);
+	assert_int_equal(zok__bufs_init(&bufs, NULL, 2, 4096), 0);
 	assert_int_equal(bufs.stride % 4096, ZOK_CACHE_LINE);
 	zok__bufs_finish(&bufs);
 }
@@ -76,7 +76,7 @@ static void test_a_buffer_goes_out_and_comes_back(void **state)
 	struct zok__bufs bufs;
 	struct zok_buf *a, *b;
 
-	assert_int_equal(zok__bufs_init(&bufs, 4, 128), 0);
+	assert_int_equal(zok__bufs_init(&bufs, NULL, 4, 128), 0);
 	bufs.engine = &engine;
 	a = zok__bufs_give(&bufs, 2, 100);
 	b = zok__bufs_give(&bufs, 0, 128);

@@ -60,7 +60,7 @@ static void open_world(struct world *world, enum zok__mode mode, uint32_t entrie
 	int rc;
 
 	*world = (struct world){0};
-	assert_int_equal(zok__bufs_init(&world->bufs, BUF_COUNT, BUF_SIZE), 0);
+	assert_int_equal(zok__bufs_init(&world->bufs, NULL, BUF_COUNT, BUF_SIZE), 0);
 	rc = zok__engine_uring.create(&world->engine, &options, reason, sizeof reason);
 	if (rc == -ENOSYS || rc == -EPERM) {
 		print_message("skipped: %s\n", reason);

@@ -4,15 +4,18 @@
  *
  * Takes the machine as it is and changes nothing: a case whose machine is not here says so and is skipped, and on one node the whole program exits
  * with 77. To see every case run: two nodes with memory and CPUs, a third with CPUs only, a fourth with memory only, and 2 MiB
- * pages reserved on one of them (nodeN/hugepages/hugepages-2048kB/nr_hugepages), at least eight.
+ * pages reserved on one of them (nodeN/hugepages/hugepages-2048kB/nr_hugepages), at least eight. tests/vm boots such machines.
  */
+#include "core/core.h"
 #include "numa/bind.h"
 #include "numa/cpuset.h"
 #include "numa/file.h"
 #include "numa/memory.h"
 #include "numa/node.h"
+#include "zokio/runtime.h"
 
 #include <errno.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stdio.h>
@@ -46,6 +49,12 @@ static bool move_away_from(int node)
 		if (other != node && cpus_of(other, &cpus))
 			return zok__bind_thread(zok__bitset_next(&cpus, -1)) == 0;
 	return false;
+}
+
+/* To everywhere: a runtime takes its choice of cores from the thread that makes it. */
+static void move_back(void)
+{
+	assert_int_equal(sched_setaffinity(0, sizeof my_cpus, (const cpu_set_t *)(const void *)&my_cpus), 0);
 }
 
 static int any_other_usable(int node)
@@ -248,6 +257,51 @@ static void a_node_without_cpus_gives_its_memory_all_the_same(void **state)
 	}
 }
 
+/* What runs on a core of the node: the core and this very stack must lie there. */
+static int looks_where_it_lies(void *arg)
+{
+	const struct zok__region *region = zok__heap_region(zok__core()->heap);
+	struct zok__residence residence;
+	char on_stack = 0;
+	void *page = &on_stack;
+	int node = *(int *)arg, stack_node = -1;
+
+	assert_int_equal(region->node_got, node);
+	assert_int_equal(zok__region_where(region, NULL, &residence), 0);
+	assert_int_equal(residence.elsewhere, 0);
+	assert_true(residence.on_node > 0);
+	assert_int_equal(zok__memory_calls.where(&page, &stack_node, 1), 0);
+	assert_int_equal(stack_node, node);
+	return 0;
+}
+
+/* Made by a thread that runs on another node, so what was touched first would lie there. */
+static void a_core_lies_on_its_node_whoever_makes_it(void **state)
+{
+	static const char *const policies[] = {"preferred", "strict"};
+
+	for (int node = -1; (node = zok__bitset_next(&usable, node)) >= 0;) {
+		struct zok__bitset cpus;
+		char cores[32];
+
+		if (!cpus_of(node, &cpus))
+			continue;
+		snprintf(cores, sizeof cores, "%d", zok__bitset_next(&cpus, -1));
+		for (size_t i = 0; i < sizeof policies / sizeof *policies; i++) {
+			struct zok_options options = {.cores = cores, .engine = "epoll", .memory = policies[i]};
+			struct zok_runtime *runtime;
+
+			move_away_from(node);
+			move_back(); /* allowed everywhere, and still there */
+			assert_int_equal(zok_runtime_create(&runtime, &options), 0);
+			assert_int_equal(zok_runtime_start(runtime, looks_where_it_lies, &node), 0);
+			assert_int_equal(zok_runtime_stop(runtime), 0);
+			zok_runtime_destroy(runtime);
+		}
+	}
+	move_back();
+}
+
 /* The check itself can see a page that is elsewhere. */
 static void a_page_on_another_node_is_seen(void **state)
 {
@@ -296,6 +350,7 @@ int main(void)
 		cmocka_unit_test(more_than_is_reserved_falls_back),
 		cmocka_unit_test(a_node_without_memory_is_served_by_its_nearest),
 		cmocka_unit_test(a_node_without_cpus_gives_its_memory_all_the_same),
+		cmocka_unit_test(a_core_lies_on_its_node_whoever_makes_it),
 		cmocka_unit_test(a_page_on_another_node_is_seen),
 	};
 	int rc = look_at_the_machine();
