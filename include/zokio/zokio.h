@@ -2,6 +2,7 @@
 #ifndef ZOKIO_ZOKIO_H
 #define ZOKIO_ZOKIO_H
 
+#include "zokio/allocators.h"
 #include "zokio/async.h"
 #include "zokio/base.h"
 #include "zokio/cores.h"
@@ -18,6 +19,7 @@
 #include "zokio/net.h"
 #include "zokio/op.h"
 #include "zokio/runtime.h"
+#include "zokio/shared_pool.h"
 #include "zokio/spsc.h"
 #include "zokio/stats.h"
 #include "zokio/sync.h"
