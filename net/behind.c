@@ -35,8 +35,11 @@ enum { DATA_MAX = BEHIND_SIZE - offsetof(struct zok__behind, data) };
 
 void zok__behind_init(struct zok__net *net)
 {
-	const struct zok_pool_options options = {
-		.name = "small sends", .object_size = BEHIND_SIZE, .alignment = ZOK_CACHE_LINE, .count_max = BEHIND_COUNT_MAX};
+	const struct zok_pool_options options = {.name = "small sends",
+						 .object_size = BEHIND_SIZE,
+						 .alignment = ZOK_CACHE_LINE,
+						 .count_max = BEHIND_COUNT_MAX,
+						 .allocator = zok__core_allocator(net->core)};
 
 	zok_pool_init(&net->behinds, &options);
 	net->late_cycles = zok__clock_ns_to_cycles(&net->core->clock, LATE_NS);
