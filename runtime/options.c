@@ -1,6 +1,7 @@
 #include "runtime/options.h"
 
 #include "runtime/engines.h"
+#include "zokio/export.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -189,6 +190,25 @@ static int read_cores(struct zok__core_set *cores, const char *list, char *error
 	return rc;
 }
 
+/* The program's no is a no; otherwise the environment decides. */
+static int read_export(struct zok__config *config, bool is_off, char *error, size_t error_size)
+{
+	const char *text = getenv("ZOK_EXPORT");
+
+	if (!text || *text == '\0' || strcmp(text, "on") == 0)
+		text = NULL;
+	else if (strcmp(text, "off") == 0)
+		is_off = true;
+	else if (*text != '/') {
+		snprintf(error, error_size, "ZOK_EXPORT: %.40s: must be on, off, or the absolute path of a folder", text);
+		return -EINVAL;
+	}
+	config->is_export_folder_given = text && !is_off;
+	if (!is_off)
+		config->export_folder = text ? text : ZOK_EXPORT_FOLDER;
+	return 0;
+}
+
 int zok__config_read(struct zok__config *out, const struct zok_options *options, char *error, size_t error_size)
 {
 	static const struct zok_options defaults;
@@ -207,6 +227,8 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 		rc = read_huge_pages(options->huge_pages, &config.core.huge_pages, error, error_size);
 	if (rc == 0)
 		rc = zok__engines_choose(options->engine, &config.engine, &config.fallback, error, error_size);
+	if (rc == 0)
+		rc = read_export(&config, options->no_export, error, error_size);
 	if (rc == 0)
 		rc = read_cores(&config.cores, options->cores, error, error_size);
 	if (rc < 0)

@@ -15,6 +15,8 @@ struct zok__config {
 	uint64_t grace_ns, drain_ns;
 	struct zok__stall_options stall;
 	unsigned blocking_threads_max;
+	const char *export_folder; /* of the environment; NULL: not exported */
+	bool is_export_folder_given;
 	bool keeps_signals;
 	const struct zok_allocator *allocator;
 };

@@ -79,6 +79,7 @@ static void give_up(struct zok_runtime *runtime)
 
 	zok__log(ZOK_LOG_ERROR, "not ended %.1f s after the cancel, giving up", (double)runtime->config.grace_ns / (double)ZOK_S);
 	zok__alive_tell(runtime);
+	zok__export_withdraw(&runtime->export);
 	_exit(128 + signal_number);
 }
 

@@ -27,6 +27,7 @@ void zok__report_take(struct zok_runtime *runtime)
 		used = append(runtime->report, sizeof runtime->report, used, report.features[i].name,
 			      report.features[i].is_active ? "on" : "off", report.features[i].reason);
 	append(runtime->report, sizeof runtime->report, used, "stall detector", is_watched ? "on" : "off", stalls);
+	zok__export_publish(&runtime->export, &report, runtime->config.core.budget_ns);
 }
 
 int zok_engine_report(char *text, size_t size)

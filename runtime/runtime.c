@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 /* A thread of the blocking pool that has had nothing to do for so long ends. */
 #define BLOCKING_IDLE_NS (2 * ZOK_S)
@@ -54,6 +55,7 @@ static void open_core(struct zok__seat *seat)
 	struct zok_core *core = seat->core;
 
 	zok__placement_begin(seat);
+	zok__export_core(&seat->runtime->export, core->options.index)->thread = (uint64_t)gettid();
 	seat->result = zok__core_open(core, seat->reason, sizeof seat->reason);
 	if (!may_fall_back(config, seat->result))
 		return;
@@ -134,11 +136,18 @@ static int make_seats(struct zok_runtime *runtime)
 static int make_cores(struct zok_runtime *runtime)
 {
 	struct zok__core_options options = runtime->config.core;
+	const struct zok__config *config = &runtime->config;
 	int rc = make_seats(runtime);
 
+	if (rc == 0)
+		rc = zok__export_create(&runtime->export, config->export_folder, config->is_export_folder_given, runtime->core_count);
 	options.peers = runtime->cores;
 	options.housekeep = zok__placement_check;
 	for (unsigned i = 0; rc == 0 && i < runtime->core_count; i++) {
+		struct zok__export_core *exported = zok__export_core(&runtime->export, i);
+
+		exported->cpu = (uint64_t)config->cores.place[i].cpu;
+		options.counters = &exported->counters;
 		options.index = i;
 		options.node = runtime->config.cores.place[i].node;
 		rc = zok__core_create(&runtime->cores[i], &options);
@@ -196,6 +205,7 @@ void zok_runtime_destroy(struct zok_runtime *runtime)
 		publish(NULL);
 	for (unsigned i = 0; runtime->cores && i < runtime->core_count; i++)
 		zok__core_destroy(runtime->cores[i]);
+	zok__export_destroy(&runtime->export);
 	if (runtime->has_claim) {
 		zok__allocator_set(NULL);
 		unclaim();
@@ -318,6 +328,7 @@ int zok_runtime_stop(struct zok_runtime *runtime)
 	join_threads(runtime);
 	runtime->has_threads = false;
 	stop_helpers(runtime);
+	zok__export_withdraw(&runtime->export);
 	return outcome(runtime);
 }
 

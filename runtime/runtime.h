@@ -10,6 +10,7 @@
 #define RUNTIME_RUNTIME_H
 
 #include "core/core.h"
+#include "runtime/export.h"
 #include "runtime/gate.h"
 #include "runtime/options.h"
 #include "runtime/stall.h"
@@ -45,9 +46,10 @@ struct zok_runtime {
 	unsigned core_count;
 	struct zok_core **cores;
 	struct zok__seat *seats;
-	cpu_set_t affinity;    /* of the process before anything was pinned: for threads that are no cores */
-	struct zok__gate gate; /* where the cores meet: see run_core() */
-	int start_result;      /* atomic: 0, or why a core could not be opened: then none runs */
+	struct zok__export export; /* where the cores' counters are */
+	cpu_set_t affinity;	   /* of the process before anything was pinned: for threads that are no cores */
+	struct zok__gate gate;	   /* where the cores meet: see run_core() */
+	int start_result;	   /* atomic: 0, or why a core could not be opened: then none runs */
 	bool has_claim, is_started, has_threads;
 	int (*main_fn)(void *arg);
 	void *arg;
@@ -105,7 +107,7 @@ void zok__signals_give_back(void);
 
 /* ---- report.c ---- */
 
-/* Writes what the first core's engine has found into runtime->report. On that core. */
+/* Writes what the first core's engine has found into runtime->report, and shows the runtime to other processes. On that core. */
 void zok__report_take(struct zok_runtime *runtime);
 
 /* ---- blocking.c ---- */

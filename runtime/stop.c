@@ -140,10 +140,11 @@ void zok__runtime_drain(struct zok_runtime *runtime)
 		post(runtime, &runtime->by_drain);
 }
 
-static _Noreturn void end_now(int signal_number)
+static _Noreturn void end_now(struct zok_runtime *runtime, int signal_number)
 {
 	static const char text[] = "zokio: a further signal: not waiting any longer\n";
 
+	zok__export_withdraw(&runtime->export);
 	if (write(STDERR_FILENO, text, sizeof text - 1) < 0)
 		_exit(128 + signal_number);
 	_exit(128 + signal_number);
@@ -161,6 +162,6 @@ void zok__runtime_signal(struct zok_runtime *runtime, int signal_number)
 	} else if (number == 1 && may_drain) {
 		post(runtime, &runtime->by_second_signal);
 	} else {
-		end_now(signal_number);
+		end_now(runtime, signal_number);
 	}
 }

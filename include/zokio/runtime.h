@@ -42,6 +42,7 @@ struct zok_options {
 	unsigned blocking_threads_max;	       /* 0: 64 */
 	bool keep_signals;		       /* SIGINT and SIGTERM are left to the program */
 	bool contains_faults;		       /* a failed ZOK_CHECK() of a fiber ends only that fiber, main's included: see fault.h */
+	bool no_export;			       /* `zok top` does not see it: see <zokio/export.h>, and $ZOK_EXPORT (on, off, a folder) */
 	const struct zok_allocator *allocator; /* NULL: malloc */
 
 	/*

@@ -8,6 +8,7 @@
 #include "zokio/cores.h"
 #include "zokio/deque.h"
 #include "zokio/drain.h"
+#include "zokio/export.h"
 #include "zokio/fault.h"
 #include "zokio/future.h"
 #include "zokio/latency.h"

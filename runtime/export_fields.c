@@ -1,0 +1,83 @@
+/* What is exported of a core, by name. Every word of struct zok__counters has its row; a test counts. */
+#include "runtime/export.h"
+
+#include "zokio/task.h"
+
+#define AT(member) ((uint32_t)offsetof(struct zok__export_core, member))
+
+#define ROW(name_, kind_, member)                                                           \
+	{                                                                                   \
+		.name = name_, .kind = ZOK_EXPORT_##kind_, .offset = AT(member), .count = 1 \
+	}
+#define COUNTER(member) ROW(#member, COUNTER, counters.stats.member)
+#define GAUGE(member)	ROW(#member, GAUGE, counters.stats.member)
+#define MAX(member)	ROW(#member, MAX, counters.stats.member)
+#define OP(text, kind_) ROW("ops_" text, COUNTER, counters.stats.ops[ZOK_OP_##kind_])
+#define LATENCY(text, class_)                                                                                        \
+	{                                                                                                            \
+		.name = "wake_to_run_" text, .kind = ZOK_EXPORT_LATENCY,                                             \
+		.offset = AT(counters.latency[ZOK_CLASS_##class_ - ZOK_CLASS_LATENCY]), .count = ZOK_LATENCY_BUCKETS \
+	}
+
+const struct zok_export_field zok__export_fields[] = {
+	COUNTER(tasks_spawned),
+	COUNTER(tasks_finished),
+	COUNTER(tasks_polled),
+	COUNTER(fibers_spawned),
+	COUNTER(wakes),
+	COUNTER(wakes_remote),
+	COUNTER(budget_overruns),
+	COUNTER(yields),
+	OP("nop", NOP),
+	OP("read", READ),
+	OP("write", WRITE),
+	OP("recv", RECV),
+	OP("recv_buffers", RECV_BUFFERS),
+	OP("send", SEND),
+	OP("sendmsg", SENDMSG),
+	OP("accept", ACCEPT),
+	OP("connect", CONNECT),
+	OP("shutdown", SHUTDOWN),
+	OP("splice", SPLICE),
+	OP("poll", POLL),
+	OP("close", CLOSE),
+	COUNTER(completions),
+	COUNTER(cancels),
+	COUNTER(submits),
+	COUNTER(waits),
+	COUNTER(sqe_shortages),
+	COUNTER(cq_overflows),
+	COUNTER(buffer_shortages),
+	COUNTER(fd_shortages),
+	COUNTER(sockets_opened),
+	COUNTER(sockets_closed),
+	COUNTER(bytes_received),
+	COUNTER(bytes_sent),
+	COUNTER(timers_expired),
+	COUNTER(messages_sent),
+	COUNTER(messages_received),
+	COUNTER(time_total_ns),
+	COUNTER(time_idle_ns),
+	COUNTER(time_kernel_ns),
+	COUNTER(time_callbacks_ns),
+	COUNTER(loops),
+	GAUGE(tasks_alive),
+	GAUGE(fibers_alive),
+	MAX(stack_used_max),
+	COUNTER(stalls),
+	MAX(stall_ns_max),
+	COUNTER(faults_contained),
+	GAUGE(runq_depth_latency),
+	GAUGE(runq_depth_normal),
+	GAUGE(runq_depth_bulk),
+	GAUGE(mail_depth),
+	MAX(mail_depth_max),
+	GAUGE(is_idle),
+	LATENCY("latency", LATENCY),
+	LATENCY("normal", NORMAL),
+	LATENCY("bulk", BULK),
+	ROW("cpu", GAUGE, cpu),
+	ROW("thread", GAUGE, thread),
+};
+
+const unsigned zok__export_field_count = sizeof zok__export_fields / sizeof *zok__export_fields;
