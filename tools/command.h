@@ -7,5 +7,6 @@ enum { ZOK_EXIT_OK = 0, ZOK_EXIT_FAILED = 1, ZOK_EXIT_USAGE = 2 };
 int zok_command_perf(int argc, char **argv);
 int zok_command_pin(int argc, char **argv);
 int zok_command_topo(int argc, char **argv);
+int zok_command_top(int argc, char **argv);
 
 #endif

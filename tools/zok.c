@@ -14,6 +14,7 @@ static const struct command commands[] = {
 	{"perf", "measure the tail latency of a server, show and compare what was measured", zok_command_perf},
 	{"pin", "run a program on the cores and memory asked for, and read back what came of it", zok_command_pin},
 	{"topo", "show what the machine is, and what a core list gives on it", zok_command_topo},
+	{"top", "watch the cores of a running runtime, live", zok_command_top},
 };
 
 enum { COMMAND_COUNT = sizeof commands / sizeof commands[0] };
