@@ -7,9 +7,10 @@
 struct zok__runq {
 	struct zok_task *head;
 	struct zok_task **tail; /* where the next task's address goes: &head while empty. So the queue must not move */
-	/* for the gauge. Wrap around; what a slice took is added at its end: behind until then */
-	uint32_t pushed, taken;
+	uint64_t pushed, taken; /* for the gauge; what a slice took is added at its end */
 };
+
+_Static_assert(sizeof(struct zok__runq) == 32, "a class's queue is found by a shift, on the way of each switch");
 
 static inline void zok__runq_init(struct zok__runq *queue)
 {

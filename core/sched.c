@@ -19,7 +19,7 @@ bool zok__sched_is_runnable(const struct zok_core *core)
 	return core->runq[ZOK_CLASS_LATENCY].head || core->runq[ZOK_CLASS_NORMAL].head || core->runq[ZOK_CLASS_BULK].head;
 }
 
-static uint32_t depth_of(const struct zok_core *core, enum zok_class task_class)
+static uint64_t depth_of(const struct zok_core *core, enum zok_class task_class)
 {
 	return core->runq[task_class].pushed - core->runq[task_class].taken;
 }
