@@ -63,6 +63,7 @@ static inline void options_take(struct options *options, const char *option, con
 {
 	static const char *const engines[] = {"auto", "uring", "epoll", NULL};
 	static const char *const modes[] = {"park", "adaptive", "spin", "sqpoll", NULL};
+	static const char *const profiles[] = {"low-latency", "balanced", "throughput", "power-saving", NULL};
 
 	if (strcmp(option, "--listen") == 0)
 		options->listen = options_address(option, value);
@@ -74,6 +75,9 @@ static inline void options_take(struct options *options, const char *option, con
 		options->runtime.mode = options_word(option, value, modes, "it takes park, adaptive, spin or sqpoll");
 	else if (strcmp(option, "--drain") == 0)
 		options->runtime.drain_ns = options_seconds(option, value);
+	else if (strcmp(option, "--profile") == 0)
+		options->runtime.profile =
+			options_word(option, value, profiles, "it takes low-latency, balanced, throughput or power-saving");
 	else if (*value == '\0')
 		options_fail(option, value, "it is empty; it takes a list as 0 or 0,2-3, node:N, or all");
 	else
@@ -87,6 +91,8 @@ static inline _Noreturn void options_help(const char *program, bool takes_to)
 	       "%s"
 	       "  --engine ENGINE   uring, epoll or auto (default): uring, and epoll where io_uring is not to be had\n"
 	       "  --mode MODE       how a core waits: park (default), adaptive, spin or sqpoll\n"
+	       "  --profile NAME    what the mode and the like are chosen for: balanced (default), low-latency, throughput or "
+	       "power-saving\n"
 	       "  --cores LIST      one scheduler each, as 0 or 0,2-3, node:N, all (default: the first one allowed)\n"
 	       "  --drain SECONDS   after SIGTERM connections may go on for so long (default 0); a second signal cuts that short\n",
 	       program, takes_to ? "  --to ADDRESS      where connections go: the same kinds of address\n" : "");
@@ -100,7 +106,7 @@ static inline bool options_is_help(const char *word)
 
 static inline bool options_is_known(const char *option, bool takes_to)
 {
-	static const char *const known[] = {"--listen", "--engine", "--mode", "--cores", "--drain", NULL};
+	static const char *const known[] = {"--listen", "--engine", "--mode", "--profile", "--cores", "--drain", NULL};
 
 	for (size_t i = 0; known[i]; i++)
 		if (strcmp(option, known[i]) == 0)
@@ -118,8 +124,8 @@ static inline struct options options_read(int argc, char **argv, bool takes_to)
 			options_help(argv[0], takes_to);
 		if (!options_is_known(argv[i], takes_to))
 			options_fail(argv[i], "",
-				     takes_to ? "no such option; there are --listen, --to, --engine, --mode, --cores and --drain"
-					      : "no such option; there are --listen, --engine, --mode, --cores and --drain");
+				     takes_to ? "no such option; there are --listen, --to, --engine, --mode, --profile, --cores and --drain"
+					      : "no such option; there are --listen, --engine, --mode, --profile, --cores and --drain");
 		if (i + 1 == argc)
 			options_fail(argv[i], "", "its value is missing");
 		options_take(&options, argv[i], argv[i + 1]);

@@ -2,6 +2,7 @@
 
 #include "runtime/engines.h"
 #include "zokio/export.h"
+#include "runtime/profile.h"
 
 #include <errno.h>
 #include <stdio.h>
@@ -211,12 +212,15 @@ static int read_export(struct zok__config *config, bool is_off, char *error, siz
 
 int zok__config_read(struct zok__config *out, const struct zok_options *options, char *error, size_t error_size)
 {
-	static const struct zok_options defaults;
+	struct zok_options filled;
 	struct zok__config config = {.core = {.sqpoll_cpu = -1, .sqpoll_idle_ms = SQPOLL_IDLE_MS}};
 	int rc;
 
-	options = options ? options : &defaults;
-	rc = read_numbers(&config, options, error, error_size);
+	filled = options ? *options : (struct zok_options){0};
+	options = &filled;
+	rc = zok__profile_fill(&filled, error, error_size);
+	if (rc == 0)
+		rc = read_numbers(&config, options, error, error_size);
 	if (rc == 0)
 		rc = read_mode(options->mode, &config.core.mode, error, error_size);
 	if (rc == 0)

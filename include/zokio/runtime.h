@@ -16,6 +16,17 @@ ZOK_BEGIN_DECLS
 
 struct zok_runtime;
 
+/*
+ * Profiles, for those who would rather say what they want than how. What an option says itself stands; the profile gives the rest:
+ *
+ *	profile         mode       budget_ns   spin_ns_max   sq, cq entries        for
+ *	"low-latency"   spin       100 µs      200 µs        the engine's          a processor a core to spare: answers without a wake-up
+ *	"balanced"      park       500 µs       50 µs        the engine's          the default: sleeps when there is nothing to do
+ *	"throughput"    adaptive     2 ms       20 µs        4,096 and 32,768      thousands of busy connections: long slices, large batches
+ *	"power-saving"  park         2 ms        5 µs        the engine's          few wake-ups before all
+ *
+ * spin_ns_max counts in the mode adaptive only.
+ */
 /* Zero everywhere is the good default. Text options are read during the call only. */
 struct zok_options {
 	/*
@@ -27,6 +38,7 @@ struct zok_options {
 	const char
 		*engine;  /* "uring", "epoll"; NULL or "auto": $ZOK_ENGINE if set, else uring, and epoll where io_uring is not to be had */
 	const char *mode; /* how a core waits: "park" (default), "adaptive", "spin", "sqpoll" */
+	const char *profile; /* fills in what stands at zero: see below. NULL: "balanced" */
 
 	uint64_t budget_ns;	      /* a slice: after so long a task is due to yield. 0: 500 µs */
 	uint64_t spin_ns_max;	      /* adaptive: never spins longer than this before it parks. 0: 50 µs */
