@@ -75,8 +75,8 @@ static int next_step(const struct zok__uring *uring, const struct zok_op *op, un
 /*
  * Two kinds may need more than one step. A receive that found no buffer is told so by the kernel before anything has arrived: it is polled
  * until something has, and only if there is no buffer then either it is a shortage. (RECVSEND_POLL_FIRST would do it in one step, but with
- * bytes and the end both there, kernels from 6.17 on tell the bytes only, on a Unix socket.) A splice whose pipe is O_NONBLOCK says EAGAIN:
- * both its ends are polled in turn.
+ * bytes and the end both there, kernels from 6.17 on tell the bytes only, on a Unix socket.) A splice begins with a poll of each of its ends in
+ * turn (submit.c says why), and does so again where it finds one not ready after all and that one is O_NONBLOCK.
  */
 static bool goes_on(struct zok__uring *uring, struct zok_op *op, struct zok_completion *completion)
 {

@@ -1,6 +1,7 @@
 /* From op to SQE, and what happens where there is no room for one. */
 #include "uring/uring.h"
 
+#include <fcntl.h>
 #include <poll.h>
 
 /* The handle of an op that waits for a slot: in flight for its owner, unknown to the table. */
@@ -181,12 +182,23 @@ static bool has_descriptor(const struct zok_op *op)
 	return op->kind != ZOK_OP_NOP && op->kind != ZOK_OP_CLOSE;
 }
 
+/*
+ * A splice into a pipe holds the pipe's lock while it waits for its socket (splice_file_to_pipe(), 6.1 to 6.18): who would take out what lies in
+ * the pipe then waits for the next byte to come in, for ever where the peer waits for an answer. So it is let go only when there is
+ * something to take and room for it.
+ */
+static uint8_t first_step(const struct zok_op *op)
+{
+	return op->kind == ZOK_OP_SPLICE && !(op->arg.splice.flags & SPLICE_F_NONBLOCK) ? ZOK__URING_OP_POLLS_IN : 0;
+}
+
 void zok__uring_submit(struct zok__engine *engine, struct zok_op *op)
 {
 	struct zok__uring *uring = zok__uring_of(engine);
 
 	assert(op->kind < ZOK_OP_KIND_COUNT);
 	op->engine_state = has_descriptor(op) && zok__descriptors_begin(&uring->descriptors, op->fd) ? ZOK__URING_OP_IS_COUNTED : 0;
+	op->engine_state |= first_step(op);
 	if (ZOK_UNLIKELY(!zok__slots_take(&uring->slots, op))) {
 		zok__count(&uring->counters->stats.sqe_shortages, 1);
 		op->handle = NO_SLOT_YET;

@@ -225,11 +225,47 @@ static void splice_relays_every_byte(void **state)
 	}
 }
 
+/* The kernel's splice into a pipe holds the pipe's lock while it waits for its socket. */
+static void a_splice_that_waits_leaves_its_pipe_to_others(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct call fill = {0}, nop = {0}, drain = {0};
+	int left[2], right[2], pipe_fds[2];
+	char byte;
+
+	tcp_pair(left);
+	tcp_pair(right);
+	make_pipe(pipe_fds);
+	assert_int_equal(write(pipe_fds[1], "x", 1), 1);
+	call_prepare(&fill, rig, ZOK_OP_SPLICE, left[1]);
+	fill.op.arg.splice.fd_out = pipe_fds[1];
+	fill.op.arg.splice.len = 100;
+	call_submit(&fill);
+	call_prepare(&nop, rig, ZOK_OP_NOP, -1);
+	call_submit(&nop);
+	assert_int_equal(call_await(&nop), 0); /* the kernel has the first: it may wait by now */
+	call_prepare(&drain, rig, ZOK_OP_SPLICE, pipe_fds[0]);
+	drain.op.arg.splice.fd_out = right[0];
+	drain.op.arg.splice.len = 100;
+	call_submit(&drain);
+	assert_int_equal(call_await(&drain), 1);
+	assert_int_equal(read(right[1], &byte, 1), 1);
+	assert_false(fill.is_done);
+	shutdown(left[0], SHUT_WR);
+	assert_int_equal(call_await(&fill), 0);
+	for (int i = 0; i < 2; i++) {
+		run_close(rig, left[i]);
+		run_close(rig, right[i]);
+		run_close(rig, pipe_fds[i]);
+	}
+}
+
 static const struct CMUnitTest tests[] = {
 	CONTRACT_TEST(random_pieces_tcp),
 	CONTRACT_TEST(random_pieces_unix),
 	CONTRACT_TEST(a_send_waits_for_its_reader),
 	CONTRACT_TEST(splice_relays_every_byte),
+	CONTRACT_TEST(a_splice_that_waits_leaves_its_pipe_to_others),
 };
 
 CONTRACT_MAIN(tests)
