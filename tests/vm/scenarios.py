@@ -23,7 +23,7 @@ class Scenario:
     cases: list = field(default_factory=list)
     settings: list = field(default_factory=list)  # (path, value)
     kernel_words: tuple = ()
-    seconds: int = 150
+    seconds: int = 240
 
 
 # ---- The machines ----
@@ -51,21 +51,21 @@ def where(build, cores, *expected, engine="uring"):
     """`expected`, a core each: the CPU it runs on, that CPU's node, and the node of its memory."""
     says = tuple(rf"core {index}: cpu {cpu}, node {node}, stack {memory_node}, record .*"
                  for index, (cpu, node, memory_node) in enumerate(expected))
-    return Case(Run(f"where/{cores}/{engine}", 20, f"{build}/tests/vm/where", (cores, engine)), says=says)
+    return Case(Run(f"where/{cores}/{engine}", 60, f"{build}/tests/vm/where", (cores, engine)), says=says)
 
 
 def refused(build, cores, why):
     """A program that is told to run on cores that are not to be had."""
-    run = Run(f"refuses/{cores}", 20, f"{build}/examples/echo", ("--listen", "tcp://127.0.0.1:0", "--cores", cores))
+    run = Run(f"refuses/{cores}", 60, f"{build}/examples/echo", ("--listen", "tcp://127.0.0.1:0", "--cores", cores))
     return Case(run, ends="exit 2", says=(f".*{why}.*",))
 
 
 def units(build, names):
-    return [Case(Run(name, 60, f"{build}/tests/unit/test_{name.replace('/', '_')}")) for name in names]
+    return [Case(Run(name, 120, f"{build}/tests/unit/test_{name.replace('/', '_')}")) for name in names]
 
 
 def contract(build, subjects, engine, *words):
-    return [Case(Run("/".join([subject, engine, *words]), 60, f"{build}/tests/contract/contract_{subject}", (engine, *words)))
+    return [Case(Run("/".join([subject, engine, *words]), 120, f"{build}/tests/contract/contract_{subject}", (engine, *words)))
             for subject in subjects]
 
 
@@ -78,7 +78,7 @@ FEATURES_OF_6_1 = {
 
 def features(build):
     says = tuple(rf"{name} +{state}\b.*" for name, state in FEATURES_OF_6_1.items())
-    return Case(Run("features", 20, f"{build}/tests/vm/where", ("0", "uring")), says=says)
+    return Case(Run("features", 60, f"{build}/tests/vm/where", ("0", "uring")), says=says)
 
 
 # ---- The table ----
