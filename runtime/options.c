@@ -1,8 +1,8 @@
 #include "runtime/options.h"
 
 #include "runtime/engines.h"
-#include "zokio/export.h"
 #include "runtime/profile.h"
+#include "zokio/export.h"
 
 #include <errno.h>
 #include <stdio.h>
