@@ -4,6 +4,7 @@
 
 enum { ZOK_EXIT_OK = 0, ZOK_EXIT_FAILED = 1, ZOK_EXIT_USAGE = 2 };
 
+int zok_command_doctor(int argc, char **argv);
 int zok_command_perf(int argc, char **argv);
 int zok_command_pin(int argc, char **argv);
 int zok_command_topo(int argc, char **argv);

@@ -11,6 +11,7 @@ struct command {
 };
 
 static const struct command commands[] = {
+	{"doctor", "what of this machine costs a gateway its tail, and how to mend it", zok_command_doctor},
 	{"perf", "measure the tail latency of a server, show and compare what was measured", zok_command_perf},
 	{"pin", "run a program on the cores and memory asked for, and read back what came of it", zok_command_pin},
 	{"topo", "show what the machine is, and what a core list gives on it", zok_command_topo},

@@ -1,0 +1,264 @@
+#!/usr/bin/env python3
+"""zok doctor from outside: what it finds on made-up machines and why, its exit code by the worst, JSON against its schema, what --fix writes and its script
+undoes, io_uring that is refused, and what bad input gets."""
+import argparse
+import json
+import os
+import re
+import shutil
+import subprocess
+import sys
+import tempfile
+import unittest
+
+import schema
+
+ZOK = REFUSE = None
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
+CPU = "sys/devices/system/cpu"
+CLOCK = "sys/devices/system/clocksource/clocksource0"
+THP = "sys/kernel/mm/transparent_hugepage"
+
+# A machine on which all is well, as files below a root.
+WELL = {
+    f"{CPU}/online": "0-3",
+    f"{CPU}/isolated": "0-3",
+    f"{CPU}/nohz_full": "0-3",
+    f"{CPU}/smt/active": "0",
+    f"{CPU}/vulnerabilities/meltdown": "Not affected",
+    f"{CPU}/cpu0/cpufreq/scaling_governor": "performance",
+    f"{CPU}/cpu0/cpuidle/state0/latency": "0",
+    f"{CPU}/cpu0/cpuidle/state0/disable": "0",
+    f"{CLOCK}/current_clocksource": "tsc",
+    f"{CLOCK}/available_clocksource": "tsc hpet acpi_pm",
+    f"{THP}/enabled": "always [madvise] never",
+    f"{THP}/defrag": "always defer [madvise] never",
+    "sys/devices/system/node/online": "0",
+    "sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages": "64",
+    "sys/kernel/mm/ksm/run": "0",
+    "sys/kernel/iommu_groups/0/type": "DMA",
+    "sys/module/vfio_pci/refcnt": "0",
+    "usr/lib/x86_64-linux-gnu/dpdk/pmds": "",
+    "proc/stat": "cpu 100 0 100 1000 0 0 0 0 0 0",
+    "proc/swaps": "Filename Type Size Used Priority",
+    "proc/irq/24/eth0-rx/empty": "",
+    "proc/irq/24/smp_affinity_list": "7",
+    "proc/sys/kernel/nmi_watchdog": "0",
+    "proc/sys/kernel/numa_balancing": "0",
+    "proc/sys/kernel/perf_event_paranoid": "1",
+    "proc/sys/net/core/somaxconn": "4096",
+    "proc/sys/vm/nr_hugepages": "64",
+    "proc/sys/vm/swappiness": "60",
+}
+
+# What each change of the machine above must give: check, severity, a word of what was seen, a word of what mends it.
+ILL = [
+    ({f"{CPU}/cpu0/cpufreq/scaling_governor": "powersave"}, "governor", "warning", "powersave on 1", "performance"),
+    ({f"{CPU}/cpu0/cpuidle/state1/latency": "20", f"{CPU}/cpu0/cpuidle/state1/disable": "0", f"{CPU}/cpu0/cpuidle/state1/name": "C1E"},
+     "idle-states", "note", "C1E takes 20 us", "disable"),
+    ({f"{CPU}/cpu0/cpuidle/state1/latency": "133", f"{CPU}/cpu0/cpuidle/state1/disable": "0", f"{CPU}/cpu0/cpuidle/state1/name": "C6"},
+     "idle-states", "warning", "C6 takes 133 us", "disable"),
+    ({f"{CPU}/smt/active": "1"}, "smt", "note", "siblings", "off"),
+    ({f"{CPU}/isolated": "2-3"}, "isolation", "note", "isolcpus=2-3", "isolcpus="),
+    ({f"{CPU}/nohz_full": "(null)"}, "isolation", "note", "nohz_full=none", "nohz_full="),
+    ({f"{CPU}/vulnerabilities/meltdown": "Mitigation: PTI"}, "mitigations", "note", "1 active: meltdown", "mitigations=off"),
+    ({f"{CLOCK}/current_clocksource": "hpet"}, "clock", "failure", "hpet", "echo tsc"),
+    ({f"{CLOCK}/current_clocksource": "hpet", f"{CLOCK}/available_clocksource": "hpet"}, "clock", "failure", "hpet", "tsc=reliable"),
+    ({f"{THP}/enabled": "[always] madvise never"}, "thp", "warning", "always", "echo madvise"),
+    ({f"{THP}/defrag": "[always] defer madvise never"}, "thp-defrag", "warning", "always", "echo madvise"),
+    ({"sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages": "0"}, "huge-pages", "note", "node 0: 0", "nr_hugepages"),
+    ({"sys/kernel/mm/ksm/run": "1"}, "ksm", "warning", "on", "echo 0"),
+    ({"proc/swaps": "Filename\n/dev/sda2 partition 1 0 -2\n"}, "swap", "warning", "1 in use", "swappiness=1"),
+    ({"proc/stat": "cpu 100 0 100 9700 0 0 0 100 0 0"}, "steal", "failure", "1.00 %", "dedicated"),
+    ({"proc/stat": "cpu 100 0 100 9700 0 0 0 10 0 0"}, "steal", "warning", "0.10 %", "dedicated"),
+    ({"proc/irq/24/smp_affinity_list": "0-1"}, "irqs", "note", "no others", ""),
+    ({"proc/irq/24/smp_affinity_list": "0-1", f"{CPU}/online": "0-7"}, "irqs", "warning", "24 (eth0-rx)", "echo 4-7"),
+    ({"proc/sys/kernel/nmi_watchdog": "1"}, "nmi-watchdog", "note", "on", "nmi_watchdog=0"),
+    ({"proc/sys/kernel/numa_balancing": "1"}, "numa-balancing", "warning", "on", "numa_balancing=0"),
+    ({"proc/sys/kernel/perf_event_paranoid": "3"}, "perf-events", "note", "is 3", "paranoid=1"),
+    ({"proc/sys/net/core/somaxconn": "128"}, "backlog", "warning", "128", "4096"),
+    ({"proc/sys/vm/nr_hugepages": "0"}, "dpdk", "note", "no huge pages", "nr_hugepages"),
+    ({f"{CLOCK}/current_clocksource": None}, "clock", "unknown", "does not say", ""),
+]
+LIMITS_OF_THE_PROCESS = {"memlock", "files", "realtime", "io_uring", "sqpoll", "cgroup"}
+
+
+class Machine:
+    """A folder with a machine's files."""
+
+    def __init__(self, changes=()):
+        self.folder = tempfile.TemporaryDirectory()
+        for path, text in {**WELL, **dict(changes)}.items():
+            if text is not None:
+                self.write(path, text)
+
+    def path(self, path):
+        return os.path.join(self.folder.name, path)
+
+    def write(self, path, text):
+        os.makedirs(os.path.dirname(self.path(path)), exist_ok=True)
+        with open(self.path(path), "w", encoding="utf-8") as file:
+            file.write(text + "\n")
+
+    def read(self, path):
+        with open(self.path(path), encoding="utf-8") as file:
+            return file.read().strip()
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.folder.cleanup()
+
+
+def doctor(*arguments, launcher=()):
+    return subprocess.run([*launcher, ZOK, "doctor", *arguments], capture_output=True, text=True, timeout=60)
+
+
+def findings(machine, *arguments):
+    cores = () if "--cores" in arguments else ("--cores", "0-3")
+    done = doctor("--root", machine.folder.name, "--json", *cores, *arguments)
+    result = json.loads(done.stdout)
+    return done, result
+
+
+class Checks(unittest.TestCase):
+    def test_a_machine_that_is_well_gives_nothing_worse(self):
+        with Machine() as machine:
+            _, result = findings(machine)
+            for finding in result["findings"]:
+                if finding["check"] not in LIMITS_OF_THE_PROCESS:
+                    self.assertEqual(finding["severity"], "ok", finding)
+
+    def test_each_illness_is_found_with_its_reason_and_its_cure(self):
+        for changes, check, severity, saw, mend in ILL:
+            with self.subTest(check=check, saw=saw), Machine(changes) as machine:
+                name = "thp" if check == "thp-defrag" else check
+                done, result = findings(machine, "--only", name)
+                found = [finding for finding in result["findings"] if finding["check"] == check]
+                self.assertEqual([finding["severity"] for finding in found], [severity], found)
+                self.assertIn(saw, found[0]["saw"])
+                self.assertIn(mend, found[0]["mend"])
+                if severity != "unknown":
+                    self.assertTrue(found[0]["why"])
+                self.assertEqual(done.returncode, {"failure": 4, "warning": 3}.get(severity, 0))
+                self.assertEqual(result["worst"], severity)
+
+    def test_every_check_is_listed_and_makes_a_finding(self):
+        names = [line.split()[0] for line in doctor("--list").stdout.splitlines()]
+        self.assertGreater(len(names), 20)
+        with Machine() as machine:
+            for name in names:
+                _, result = findings(machine, "--only", name)
+                self.assertTrue(result["findings"], name)
+
+    def test_this_machine_answers_its_schema(self):
+        with open(os.path.join(ROOT, "docs", "schemas", "doctor.schema.json"), encoding="utf-8") as file:
+            rules = json.load(file)
+        done = doctor("--json")
+        self.assertIn(done.returncode, (0, 3, 4), done.stderr)
+        self.assertEqual(list(schema.problems(json.loads(done.stdout), rules)), [])
+
+    def test_text_fits_a_terminal_of_100_columns_but_for_commands(self):
+        with Machine({f"{THP}/enabled": "[always] madvise never"}) as machine:
+            text = doctor("--root", machine.folder.name, "--all").stdout
+        for line in text.splitlines():
+            if " " in line.strip():
+                self.assertLessEqual(len(line), 120, line)
+        self.assertRegex(text, re.compile(r"^WARN  thp .*always$", re.MULTILINE))
+        self.assertRegex(text.splitlines()[-1], r"\d+ failures, \d+ warnings, \d+ notes, \d+ not known, \d+ well$")
+
+
+class Fix(unittest.TestCase):
+    ILL = {f"{THP}/enabled": "[always] madvise never", "proc/sys/kernel/numa_balancing": "1", f"{CPU}/cpu0/cpufreq/scaling_governor": "powersave",
+           "proc/irq/24/smp_affinity_list": "0-1", f"{CPU}/online": "0-7"}
+
+    def test_what_is_safe_is_mended_and_can_be_undone(self):
+        with Machine(self.ILL) as machine:
+            undo = machine.path("undo.sh")
+            done, result = findings(machine, "--only", "thp,numa-balancing,governor,irqs", "--fix", "--undo", undo)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(undo, done.stderr)
+            self.assertEqual(machine.read(f"{THP}/enabled"), "madvise")
+            self.assertEqual(machine.read("proc/sys/kernel/numa_balancing"), "0")
+            self.assertEqual(machine.read(f"{CPU}/cpu0/cpufreq/scaling_governor"), "performance")
+            self.assertEqual(machine.read("proc/irq/24/smp_affinity_list"), "4-7")
+            self.assertTrue(all(finding["is_fixed"] for finding in result["findings"] if finding["severity"] == "warning"))
+            subprocess.run(["sh", undo], check=True)
+            self.assertEqual(machine.read(f"{THP}/enabled"), "always")
+            self.assertEqual(machine.read("proc/sys/kernel/numa_balancing"), "1")
+            self.assertEqual(machine.read(f"{CPU}/cpu0/cpufreq/scaling_governor"), "powersave")
+            self.assertEqual(machine.read("proc/irq/24/smp_affinity_list"), "0-1")
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can become somebody who may not write")
+    def test_what_is_refused_is_told_and_stays(self):
+        with Machine(self.ILL) as machine:
+            program = shutil.copy(ZOK, machine.path("zok"))
+            os.chmod(machine.folder.name, 0o777)
+            done = subprocess.run([program, "doctor", "--root", machine.folder.name, "--json", "--only", "thp", "--fix", "--undo", machine.path("undo.sh")],
+                                  capture_output=True, text=True, timeout=60, user=65534, group=65534, extra_groups=[])
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn("Permission denied", done.stderr)
+            finding = json.loads(done.stdout)["findings"][0]
+            self.assertFalse(finding["is_fixed"])
+            self.assertEqual(finding["changes"][0]["error"], "Permission denied")
+            self.assertEqual(machine.read(f"{THP}/enabled"), "[always] madvise never")
+
+    def test_nothing_changes_without_the_script(self):
+        with Machine(self.ILL) as machine:
+            undo = machine.path("undo.sh")
+            with open(undo, "w", encoding="utf-8") as file:
+                file.write("somebody's\n")
+            done = doctor("--root", machine.folder.name, "--fix", "--undo", undo, "--only", "thp")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("File exists", done.stderr)
+            self.assertEqual(machine.read(f"{THP}/enabled"), "[always] madvise never")
+
+    def test_nothing_to_mend_writes_no_script(self):
+        with Machine() as machine:
+            done = doctor("--root", machine.folder.name, "--fix", "--undo", machine.path("undo.sh"), "--only", "thp")
+            self.assertEqual(done.returncode, 0)
+            self.assertIn("nothing that is safe to mend", done.stderr)
+            self.assertFalse(os.path.exists(machine.path("undo.sh")))
+
+
+class Uring(unittest.TestCase):
+    def test_a_refusal_by_seccomp_is_told_from_the_others(self):
+        for errno, word in (("eperm", "seccomp"), ("enosys", "")):
+            done = doctor("--only", "io_uring", "--json", launcher=(REFUSE, errno))
+            if done.returncode == 77:
+                self.skipTest("no seccomp filter can be set here")
+            finding = json.loads(done.stdout)["findings"][0]
+            self.assertEqual(finding["severity"], "failure")
+            self.assertIn(word, finding["saw"])
+            self.assertEqual(done.returncode, 4)
+
+
+class BadInput(unittest.TestCase):
+    WRONG = [
+        (["--only", "colour"], "colour"),
+        (["--only", "thp,,ksm"], "no check"),
+        (["--cores", "999"], "999"),
+        (["--undo", "x"], "--fix"),
+        (["--frobnicate"], "--frobnicate"),
+        (["thp"], "--only"),
+        (["--root", "/nowhere"], "--root"),
+    ]
+
+    def test_each_gets_one_line_and_exit_code_2(self):
+        for arguments, word in self.WRONG:
+            with self.subTest(arguments=arguments):
+                done = doctor(*arguments)
+                self.assertEqual(done.returncode, 2, done.stderr)
+                self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+                self.assertIn(word, done.stderr)
+                self.assertEqual(done.stdout, "")
+
+
+if __name__ == "__main__":
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--zok", required=True)
+    parser.add_argument("--refuse", required=True)
+    options, rest = parser.parse_known_args()
+    ZOK, REFUSE = os.path.abspath(options.zok), os.path.abspath(options.refuse)
+    unittest.main(argv=[sys.argv[0], *rest])
