@@ -91,6 +91,11 @@ struct zok__engine_ops {
 	/* Makes the current or the next wait() return. Any thread, any time between create and destroy; async-signal-safe. */
 	void (*wake)(struct zok__engine *engine);
 
+	/*
+	 * The same by way of `from`, the calling core's own engine, of the same kind. False: it cannot, and nothing was done. NULL: this kind never can.
+	 */
+	bool (*wake_by)(struct zok__engine *engine, struct zok__engine *from);
+
 	/* Takes back a buffer that a completion gave. */
 	void (*release)(struct zok__engine *engine, struct zok_buf *buf);
 

@@ -214,6 +214,7 @@ struct zok__mail {
 	_Alignas(ZOK_FALSE_SHARING) struct zok__mail_link *links; /* one to each core */
 	unsigned waiting_count;					  /* messages and notes that wait for room */
 	uint64_t notes_sent, notes_run;
+	bool wakes_by_ring; /* it wakes its peers by the engine's wake_by() */
 	struct zok__inbox inbox;
 	_Alignas(ZOK_FALSE_SHARING) bool is_parked; /* atomic, park.h */
 };

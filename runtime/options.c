@@ -113,6 +113,26 @@ static int read_huge_pages(const char *text, enum zok__page_wish *pages, char *e
 	return -EINVAL;
 }
 
+/* The option, or else the environment: also "auto" there. */
+static int read_wake(const char *text, enum zok__wake_way *way, char *error, size_t error_size)
+{
+	static const char *const words[] = {[ZOK__WAKE_AUTO] = "auto", [ZOK__WAKE_EVENTFD] = "eventfd", [ZOK__WAKE_MSG_RING] = "msg-ring"};
+	const char *source = "wake";
+
+	if (!text || strcmp(text, "auto") == 0) {
+		text = getenv("ZOK_WAKE");
+		source = "ZOK_WAKE";
+	}
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strcmp(text && *text ? text : "auto", words[i]) == 0) {
+			*way = (enum zok__wake_way)i;
+			return 0;
+		}
+	}
+	snprintf(error, error_size, "%s: %.40s: it takes auto, eventfd or msg-ring", source, text);
+	return -EINVAL;
+}
+
 static bool is_power_of_two(uint64_t value)
 {
 	return value != 0 && (value & (value - 1)) == 0;
@@ -223,6 +243,8 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 		rc = read_numbers(&config, options, error, error_size);
 	if (rc == 0)
 		rc = read_mode(options->mode, &config.core.mode, error, error_size);
+	if (rc == 0)
+		rc = read_wake(options->wake, &config.wake, error, error_size);
 	if (rc == 0)
 		rc = read_stall(&config.stall, options, error, error_size);
 	if (rc == 0)

@@ -7,6 +7,13 @@
 #include "runtime/stall.h"
 #include "zokio/runtime.h"
 
+/* How a core wakes another that is parked. */
+enum zok__wake_way {
+	ZOK__WAKE_AUTO, /* what is faster, measured at the start */
+	ZOK__WAKE_EVENTFD,
+	ZOK__WAKE_MSG_RING,
+};
+
 struct zok__config {
 	struct zok__core_set cores;		/* owned */
 	const struct zok__engine_ops *engine;	/* what to try first */
@@ -17,6 +24,7 @@ struct zok__config {
 	unsigned blocking_threads_max;
 	const char *export_folder; /* of the environment; NULL: not exported */
 	bool is_export_folder_given;
+	enum zok__wake_way wake;
 	bool keeps_signals;
 	const struct zok_allocator *allocator;
 };

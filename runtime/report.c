@@ -26,6 +26,7 @@ void zok__report_take(struct zok_runtime *runtime)
 	for (size_t i = 0; i < report.feature_count; i++)
 		used = append(runtime->report, sizeof runtime->report, used, report.features[i].name,
 			      report.features[i].is_active ? "on" : "off", report.features[i].reason);
+	used = append(runtime->report, sizeof runtime->report, used, "wake", "", runtime->calibration.text);
 	append(runtime->report, sizeof runtime->report, used, "stall detector", is_watched ? "on" : "off", stalls);
 	zok__export_publish(&runtime->export, &report, runtime->config.core.budget_ns);
 }

@@ -110,9 +110,12 @@ static void *run_core(void *arg)
 	if (seat->result == 0)
 		zok__stalls_watch(runtime->stalls, core);
 	zok__gate_pass(&runtime->gate);
+	if (!has_failed(runtime))
+		zok__calibrate(runtime, core->options.index);
 	if (is_first && !has_failed(runtime))
 		begin_main(runtime);
 	zok__gate_pass(&runtime->gate);
+	core->mail.wakes_by_ring = runtime->calibration.is_by_ring;
 	if (!has_failed(runtime))
 		zok__loop_run(core);
 	zok__stalls_unwatch(runtime->stalls, core);
@@ -170,11 +173,12 @@ static int read_options(struct zok__config *config, const struct zok_options *op
 
 int zok_runtime_create(struct zok_runtime **out, const struct zok_options *options)
 {
-	struct zok_runtime *runtime = calloc(1, sizeof *runtime);
+	struct zok_runtime *runtime = aligned_alloc(_Alignof(struct zok_runtime), sizeof *runtime);
 	int rc;
 
 	if (!runtime)
 		return -ENOMEM;
+	memset(runtime, 0, sizeof *runtime);
 	zok__gate_init(&runtime->gate);
 	rc = read_options(&runtime->config, options);
 	if (rc == 0)

@@ -11,6 +11,7 @@
 
 #include "core/core.h"
 #include "runtime/export.h"
+#include "runtime/calibrate.h"
 #include "runtime/gate.h"
 #include "runtime/options.h"
 #include "runtime/stall.h"
@@ -61,6 +62,12 @@ struct zok_runtime {
 	unsigned posting_count;	    /* atomic: who is just about it */
 	int signal_number;	    /* atomic: of the first signal */
 	struct zok__stalls *stalls; /* NULL: there is no detector */
+	struct zok__message by_program, by_signal; /* what a cancel posts to the first core: each once */
+	bool is_canceled, is_signaled;		   /* atomic: it was */
+	unsigned posting_count;			   /* atomic: who is just about it */
+	int signal_number;			   /* atomic: of the first signal */
+	struct zok__stalls *stalls;		   /* NULL: there is no detector */
+	struct zok__calibration calibration;
 	char report[ZOK__REPORT_SIZE];
 };
 

@@ -97,6 +97,7 @@ const struct zok__engine_ops zok__engine_uring = {
 	.cancel = zok__uring_cancel,
 	.wait = zok__uring_wait,
 	.wake = zok__uring_wake,
+	.wake_by = zok__uring_wake_by,
 	.release = zok__uring_release,
 	.report = report,
 };

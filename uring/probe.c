@@ -125,6 +125,29 @@ static int try_multishot_recv(struct io_uring *ring)
 	return rc;
 }
 
+/* From one ring to another that is as a core's own: the kernel posts there by a way of its own. */
+static int try_msg_ring(struct io_uring *ring)
+{
+	struct io_uring_params params = {.flags = IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_DEFER_TASKRUN};
+	struct __kernel_timespec timeout = {.tv_nsec = PROBE_TIMEOUT_NS};
+	struct io_uring other;
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	int rc = io_uring_queue_init_params(PROBE_ENTRIES, &other, &params);
+
+	if (rc < 0)
+		return rc;
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_msg_ring(sqe, other.ring_fd, 0, ZOK__URING_TAG_RUNG, 0);
+	rc = io_uring_submit(ring);
+	if (rc >= 0)
+		rc = io_uring_wait_cqe_timeout(&other, &cqe, &timeout);
+	if (rc >= 0)
+		rc = cqe->res == 0 && cqe->user_data == ZOK__URING_TAG_RUNG ? 0 : -EOPNOTSUPP;
+	io_uring_queue_exit(&other);
+	return rc;
+}
+
 /* A table of registered descriptors, one of them put into it, read through it. */
 static int try_direct_descriptors(struct io_uring *ring)
 {
@@ -181,6 +204,8 @@ static int try_all(struct zok__uring_abilities *abilities)
 		rc = try_alone(try_multishot_recv, &abilities->multishot_recv_error);
 	if (rc == 0)
 		rc = try_alone(try_direct_descriptors, &abilities->direct_descriptors_error);
+	if (rc == 0)
+		rc = try_alone(try_msg_ring, &abilities->msg_ring_error);
 	return rc;
 }
 

@@ -107,6 +107,10 @@ static void complete_own(struct zok__uring *uring, uint64_t tag, uint32_t flags)
 {
 	if (tag == ZOK__URING_TAG_WAKE)
 		zok__uring_wake_seen(uring, flags & IORING_CQE_F_MORE);
+	else if (tag == ZOK__URING_TAG_RUNG)
+		zok__uring_rung(uring);
+	else if (tag & ZOK__URING_TAG_NOT_RUNG && tag < 1ull << 32)
+		zok__uring_not_rung(tag);
 	else if (flags & IORING_CQE_F_BUFFER)
 		zok__uring_buffers_give_back(uring, (uint16_t)(flags >> IORING_CQE_BUFFER_SHIFT));
 }

@@ -137,6 +137,7 @@ static void note_all(struct zok__uring *uring, const struct zok__engine_options 
 	note_tried(uring, "registered-ring-fd", ring_fd_error);
 	note_tried(uring, "ext-arg", abilities->ext_arg_error);
 	note_tried(uring, "no-iowait", abilities->no_iowait_error);
+	note_tried(uring, "msg-ring", abilities->msg_ring_error);
 	note_tried(uring, "multishot-accept", abilities->multishot_accept_error);
 	note_tried(uring, "multishot-recv", abilities->multishot_recv_error);
 	zok__uring_note_feature(uring, "buffer-ring", options->bufs != NULL, options->bufs ? "" : "no buffers were given");

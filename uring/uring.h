@@ -18,6 +18,8 @@
 enum zok__uring_tag {
 	ZOK__URING_TAG_IGNORED, /* a cancel's own completion */
 	ZOK__URING_TAG_WAKE,
+	ZOK__URING_TAG_RUNG,		   /* a message from another core's ring: it wakes us */
+	ZOK__URING_TAG_NOT_RUNG = 1 << 30, /* our message to another's ring failed; with it, the eventfd to use instead */
 };
 
 /* zok_op.engine_state */
@@ -44,6 +46,7 @@ struct zok__uring_abilities {
 	int multishot_accept_error;
 	int multishot_recv_error;
 	int direct_descriptors_error;
+	int msg_ring_error;
 };
 
 enum { ZOK__URING_FEATURES_MAX = 16, ZOK__URING_SILENT_MAX = 256 };
@@ -177,5 +180,8 @@ void zok__uring_wake_finish(struct zok__uring *uring);
 void zok__uring_wake_arm(struct zok__uring *uring);
 void zok__uring_wake_seen(struct zok__uring *uring, bool is_still_armed);
 void zok__uring_wake(struct zok__engine *engine);
+bool zok__uring_wake_by(struct zok__engine *engine, struct zok__engine *from_engine);
+void zok__uring_rung(struct zok__uring *uring);
+void zok__uring_not_rung(uint64_t tag);
 
 #endif

@@ -1,6 +1,11 @@
 /*
- * wake(): an eventfd that the ring polls, multishot. It is not read as long as the poll lives: each write makes the poll fire, whatever the
- * counter holds, and the counter would need centuries to run over.
+ * wake() and wake_by(): an eventfd, and messages from ring to ring.
+ *
+ * The eventfd is polled by the ring, multishot. It is not read as long as the poll lives: each write makes the poll fire, whatever the
+ * counter holds, and the counter would need centuries to run over. Any thread may write it, also a signal handler.
+ *
+ * A message (IORING_OP_MSG_RING, 5.18) is posted from the waking core's ring to the woken one's, as a completion there: no file between them, but
+ * only a core with a ring of its own can send one. Which is faster differs from machine to machine: runtime/calibrate.c measures.
  */
 #include "uring/uring.h"
 
@@ -55,16 +60,62 @@ void zok__uring_wake_seen(struct zok__uring *uring, bool is_still_armed)
 	zok__woken_clear(&uring->is_woken);
 }
 
+static void write_wake_fd(int wake_fd)
+{
+	const uint64_t one = 1;
+	int saved_errno = errno;
+	/* Cannot fail: the counter is far from its limit, and an eventfd's write is not interrupted. */
+	ssize_t ignored = write(wake_fd, &one, sizeof one);
+
+	(void)ignored;
+	errno = saved_errno;
+}
+
 void zok__uring_wake(struct zok__engine *engine)
 {
 	struct zok__uring *uring = zok__uring_of(engine);
-	const uint64_t one = 1;
-	int saved_errno = errno;
-	ssize_t ignored;
 
-	if (!zok__woken_raise(&uring->is_woken))
+	if (zok__woken_raise(&uring->is_woken))
+		write_wake_fd(uring->wake_fd);
+}
+
+/*
+ * Handed over at once, with whatever else is in the queue: a core that sleeps is not kept waiting for the end of our turn. Silent where it succeeds;
+ * where it fails, our own completion says so, and the eventfd does it.
+ */
+static void ring(struct zok__uring *from, const struct zok__uring *to)
+{
+	struct io_uring_sqe *sqe = zok__uring_take_sqe(from);
+
+	if (!sqe) {
+		write_wake_fd(to->wake_fd);
 		return;
-	ignored = write(uring->wake_fd, &one, sizeof one);
-	(void)ignored; /* cannot fail: the counter is far from its limit, and an eventfd's write is not interrupted */
-	errno = saved_errno;
+	}
+	io_uring_prep_msg_ring(sqe, to->ring.ring_fd, 0, ZOK__URING_TAG_RUNG, 0);
+	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
+	sqe->user_data = ZOK__URING_TAG_NOT_RUNG | (unsigned)to->wake_fd;
+	zok__uring_flush(from);
+}
+
+/* An SQPOLL thread would have to take it first, which may sleep itself. */
+bool zok__uring_wake_by(struct zok__engine *engine, struct zok__engine *from_engine)
+{
+	struct zok__uring *to = zok__uring_of(engine), *from = zok__uring_of(from_engine);
+
+	if (from->abilities.msg_ring_error < 0 || from->is_sqpoll)
+		return false;
+	if (zok__woken_raise(&to->is_woken))
+		ring(from, to);
+	return true;
+}
+
+void zok__uring_rung(struct zok__uring *uring)
+{
+	zok__woken_clear(&uring->is_woken);
+}
+
+/* The engine whose eventfd it is stands until all loops are over, and so until nobody reaps this. */
+void zok__uring_not_rung(uint64_t tag)
+{
+	write_wake_fd((int)(tag & (ZOK__URING_TAG_NOT_RUNG - 1)));
 }

@@ -38,6 +38,8 @@ struct zok_options {
 	const char
 		*engine;  /* "uring", "epoll"; NULL or "auto": $ZOK_ENGINE if set, else uring, and epoll where io_uring is not to be had */
 	const char *mode; /* how a core waits: "park" (default), "adaptive", "spin", "sqpoll" */
+	const char *
+		wake; /* how a core wakes a parked one: "auto" (default: $ZOK_WAKE, else what a short calibration finds faster), "eventfd", "msg-ring" */
 	const char *profile; /* fills in what stands at zero: see below. NULL: "balanced" */
 
 	uint64_t budget_ns;	      /* a slice: after so long a task is due to yield. 0: 500 µs */

@@ -42,6 +42,7 @@ struct zok_core_stats {
 	/* messages between cores */
 	uint64_t messages_sent;
 	uint64_t messages_received;
+	uint64_t wakes_by_ring; /* parked cores woken through their ring; those woken by eventfd are not counted */
 
 	/* time, in nanoseconds; busy + idle = total */
 	uint64_t time_total_ns;

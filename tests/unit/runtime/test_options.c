@@ -220,6 +220,31 @@ static void test_all_cores_are_as_many_as_are_allowed(void **state)
 	zok__config_release(&config);
 }
 
+static enum zok__wake_way way_of(const char *wake)
+{
+	struct zok__config config = config_of(&(struct zok_options){.wake = wake});
+
+	zok__config_release(&config);
+	return config.wake;
+}
+
+static void test_the_way_of_waking_is_an_option_before_it_is_the_environments(void **state)
+{
+	struct zok__config config;
+	char error[ZOK__CONFIG_ERROR_SIZE];
+
+	assert_int_equal(way_of(NULL), ZOK__WAKE_AUTO);
+	setenv("ZOK_WAKE", "msg-ring", 1);
+	assert_int_equal(way_of("auto"), ZOK__WAKE_MSG_RING);
+	assert_int_equal(way_of("eventfd"), ZOK__WAKE_EVENTFD);
+	setenv("ZOK_WAKE", "bell", 1);
+	assert_int_equal(zok__config_read(&config, NULL, error, sizeof error), -EINVAL);
+	assert_string_equal(error, "ZOK_WAKE: bell: it takes auto, eventfd or msg-ring");
+	unsetenv("ZOK_WAKE");
+	assert_int_equal(zok__config_read(&config, &(struct zok_options){.wake = "futex"}, error, sizeof error), -EINVAL);
+	assert_string_equal(error, "wake: futex: it takes auto, eventfd or msg-ring");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -230,6 +255,7 @@ int main(void)
 		cmocka_unit_test(test_the_most_is_accepted),
 		cmocka_unit_test(test_each_mode_has_its_name),
 		cmocka_unit_test(test_all_cores_are_as_many_as_are_allowed),
+		cmocka_unit_test(test_the_way_of_waking_is_an_option_before_it_is_the_environments),
 	};
 
 	unsetenv("ZOK_ENGINE");

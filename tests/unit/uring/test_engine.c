@@ -332,6 +332,119 @@ static void test_wake_storm(void **state)
 	wake_storm(ZOK__MODE_SQPOLL, 0);
 }
 
+/* ---- wake_by(): from ring to ring ---- */
+
+enum { BALLS = 2000 };
+
+static struct {
+	struct zok__engine *engines[2];
+	unsigned balls[2]; /* atomic: what has come to each */
+} match;
+
+static void hit_ball(unsigned from, unsigned number)
+{
+	unsigned to = 1 - from;
+
+	/* Release: whoever is woken by it finds the ball. */
+	__atomic_store_n(&match.balls[to], number, __ATOMIC_RELEASE);
+	if (number % 5 == 0)
+		match.engines[to]->ops->wake(match.engines[to]); /* both ways serve one another */
+	else if (!match.engines[to]->ops->wake_by(match.engines[to], match.engines[from]))
+		match.engines[to]->ops->wake(match.engines[to]);
+}
+
+/* A lost wake-up ends the test: the watchdog of the test's own time limit, and this. */
+static void await_ball(unsigned self, unsigned number)
+{
+	for (unsigned waits = 0; __atomic_load_n(&match.balls[self], __ATOMIC_ACQUIRE) < number; waits++) {
+		assert_true(waits < 100); /* each returns for a wake, never by itself */
+		match.engines[self]->ops->wait(match.engines[self], ZOK_NEVER);
+	}
+}
+
+static void *play_back(void *arg)
+{
+	struct world world;
+
+	open_world(&world, ZOK__MODE_PARK, 0);
+	/* Release pairs with the acquire in play_from(). */
+	__atomic_store_n(&match.engines[1], world.engine, __ATOMIC_RELEASE);
+	for (unsigned i = 1; i <= BALLS; i++) {
+		await_ball(1, i);
+		hit_ball(1, i);
+	}
+	await_ball(1, BALLS + 1); /* until the other has taken the last */
+	close_world(&world);
+	return NULL;
+}
+
+static void play_from(struct world *world)
+{
+	pthread_t thread;
+
+	match.engines[0] = world->engine;
+	match.engines[1] = NULL;
+	match.balls[0] = match.balls[1] = 0;
+	assert_int_equal(pthread_create(&thread, NULL, play_back, NULL), 0);
+	while (!__atomic_load_n(&match.engines[1], __ATOMIC_ACQUIRE))
+		;
+	for (unsigned i = 1; i <= BALLS; i++) {
+		hit_ball(0, i);
+		await_ball(0, i);
+	}
+	hit_ball(0, BALLS + 1);
+	pthread_join(thread, NULL);
+}
+
+static void test_rings_wake_each_other(void **state)
+{
+	struct world world;
+
+	open_world(&world, ZOK__MODE_PARK, 0);
+	play_from(&world);
+	close_world(&world);
+	open_world(&world, ZOK__MODE_PARK, 2); /* where the queue is short, too */
+	play_from(&world);
+	close_world(&world);
+}
+
+static void test_a_ring_that_cannot_says_so_before_it_does_anything(void **state)
+{
+	struct world world, other;
+
+	open_world(&world, ZOK__MODE_PARK, 0);
+	open_world(&other, ZOK__MODE_PARK, 0);
+	zok__uring_of(world.engine)->abilities.msg_ring_error = -EINVAL;
+	assert_false(other.engine->ops->wake_by(other.engine, world.engine));
+	assert_false(zok__uring_of(other.engine)->is_woken);
+	close_world(&other);
+	close_world(&world);
+}
+
+/* The target is no ring: the kernel refuses, our own completion says so, and the eventfd wakes it. */
+static void test_a_message_that_fails_is_made_good_by_the_eventfd(void **state)
+{
+	struct world world, other;
+	int ring_fd;
+
+	open_world(&world, ZOK__MODE_PARK, 0);
+	open_world(&other, ZOK__MODE_PARK, 0);
+	if (zok__uring_of(world.engine)->abilities.msg_ring_error < 0) {
+		close_world(&other);
+		close_world(&world);
+		skip();
+	}
+	ring_fd = zok__uring_of(other.engine)->ring.ring_fd;
+	zok__uring_of(other.engine)->ring.ring_fd = zok__uring_of(other.engine)->wake_fd;
+	assert_true(other.engine->ops->wake_by(other.engine, world.engine));
+	zok__uring_of(other.engine)->ring.ring_fd = ring_fd;
+	world.engine->ops->wait(world.engine, 0);
+	other.engine->ops->wait(other.engine, ZOK_S * 20);
+	assert_false(zok__uring_of(other.engine)->is_woken); /* it was seen */
+	close_world(&other);
+	close_world(&world);
+}
+
 static bool is_active(const struct zok__engine_report *report, const char *name)
 {
 	for (size_t i = 0; i < report->feature_count; i++)
@@ -398,6 +511,9 @@ int main(void)
 		cmocka_unit_test(test_single_shots_are_repeated),
 		cmocka_unit_test(test_overflow_is_counted),
 		cmocka_unit_test(test_slot_shortage),
+		cmocka_unit_test(test_rings_wake_each_other),
+		cmocka_unit_test(test_a_ring_that_cannot_says_so_before_it_does_anything),
+		cmocka_unit_test(test_a_message_that_fails_is_made_good_by_the_eventfd),
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_sqpoll_without_its_processor),
 	};
