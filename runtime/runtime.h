@@ -62,11 +62,6 @@ struct zok_runtime {
 	unsigned posting_count;	    /* atomic: who is just about it */
 	int signal_number;	    /* atomic: of the first signal */
 	struct zok__stalls *stalls; /* NULL: there is no detector */
-	struct zok__message by_program, by_signal; /* what a cancel posts to the first core: each once */
-	bool is_canceled, is_signaled;		   /* atomic: it was */
-	unsigned posting_count;			   /* atomic: who is just about it */
-	int signal_number;			   /* atomic: of the first signal */
-	struct zok__stalls *stalls;		   /* NULL: there is no detector */
 	struct zok__calibration calibration;
 	char report[ZOK__REPORT_SIZE];
 };
