@@ -56,6 +56,7 @@ const struct zok_export_field zok__export_fields[] = {
 	COUNTER(timers_expired),
 	COUNTER(messages_sent),
 	COUNTER(messages_received),
+	COUNTER(wakes_by_ring),
 	COUNTER(placements_lost),
 	COUNTER(time_total_ns),
 	COUNTER(time_idle_ns),

@@ -10,8 +10,8 @@
 #define RUNTIME_RUNTIME_H
 
 #include "core/core.h"
-#include "runtime/export.h"
 #include "runtime/calibrate.h"
+#include "runtime/export.h"
 #include "runtime/gate.h"
 #include "runtime/options.h"
 #include "runtime/stall.h"
