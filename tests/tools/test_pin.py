@@ -5,13 +5,17 @@ import argparse
 import json
 import os
 import pty
+import re
 import signal
 import subprocess
 import sys
 import tempfile
 import unittest
 
+import schema
+
 ZOK = None
+ROOT = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 CPUS = sorted(os.sched_getaffinity(0))
 HAS_NUMA = os.path.exists("/proc/self/numa_maps")
 
@@ -42,6 +46,16 @@ def pin(*arguments, **more):
 
 def start(*arguments):
     return subprocess.Popen([ZOK, "pin", *arguments], stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+def read_report(text):
+    with open(os.path.join(ROOT, "docs", "schemas", "pin.schema.json"), encoding="utf-8") as file:
+        rules = json.load(file)
+    value = json.loads(text)
+    wrong = list(schema.problems(value, rules))
+    if wrong or not list(schema.problems({**value, "pid": "one"}, rules)):
+        raise AssertionError(wrong or "the schema refuses nothing")
+    return value
 
 
 def tell(process, line="\n"):
@@ -97,16 +111,29 @@ class Program(unittest.TestCase):
         self.assertEqual(said, b"yes\r\n")
 
     def test_a_key_of_the_terminal_reaches_the_program_once(self):
-        program = "import signal, time\ncount = 0\ndef hit(*_):\n    global count\n    count += 1\nsignal.signal(signal.SIGINT, hit)\n" \
-                  "print('ready', flush=True)\nsignal.pause()\nprint('count', count, flush=True)\ninput()\nprint('end', count, flush=True)\n"
+        # We are stopped while the program takes the key's SIGINT; then we take ours, before SIGUSR1: what we pass on of it is there when that is.
+        program = "import signal\nsignal.pthread_sigmask(signal.SIG_BLOCK, {2, 10})\nprint('ready', flush=True)\ncount = 0\n" \
+                  "while signal.sigwait({2, 10}) == 2:\n    count += 1\n    print(f'hit{count}.', flush=True)\n" \
+                  "print(f'end{count}.', flush=True)\n"
         pid, terminal = pty.fork()
         if pid == 0:
             os.execv(ZOK, [ZOK, "pin", "--quiet", "--cores", str(CPUS[0]), "--", sys.executable, "-c", program])
         said = b""
-        for wanted, answer in ((b"ready", b"\x03"), (b"count 1", b"\n"), (b"end 1", b"")):
-            while wanted not in said:
+
+        def read_until(wanted):
+            nonlocal said
+            while wanted not in said and not re.search(rb"end\d+\.", said):
                 said += os.read(terminal, 4096)
-            os.write(terminal, answer)
+            self.assertIn(wanted, said)
+
+        read_until(b"ready")
+        os.kill(pid, signal.SIGSTOP)
+        os.waitpid(pid, os.WUNTRACED)
+        os.write(terminal, b"\x03")
+        read_until(b"hit1.")
+        os.kill(pid, signal.SIGUSR1)
+        os.kill(pid, signal.SIGCONT)
+        read_until(b"end1.")
         self.assertEqual(os.waitstatus_to_exitcode(os.waitpid(pid, 0)[1]), 0)
         os.close(terminal)
 
@@ -124,7 +151,7 @@ class Threads(unittest.TestCase):
             self.assertEqual(process.stdout.readline(), f"worker-{number} {order[number % len(order)]}\n")
         tell(process)
         self.assertEqual(process.wait(timeout=60), 0)
-        self.assertTrue(json.loads(process.communicate()[1])["as_asked"])
+        self.assertTrue(read_report(process.communicate()[1])["as_asked"])
 
     def test_report_where_they_are_not_where_asked(self):
         if len(CPUS) < 2:
@@ -155,7 +182,7 @@ class Running(unittest.TestCase):
         self.assertEqual(moved.returncode, 0, moved.stderr)
         self.assertIn("1 of 1 threads run where asked", moved.stdout)
         self.assertEqual(os.sched_getaffinity(self.process.pid), {CPUS[-1]})
-        after = json.loads(pin("--pid", pid, "--cores", core, "--check", "--json").stdout)
+        after = read_report(pin("--pid", pid, "--cores", core, "--check", "--json").stdout)
         self.assertTrue(after["as_asked"])
         self.assertEqual([t["got"] for t in after["threads"]], [core])
 
@@ -163,7 +190,7 @@ class Running(unittest.TestCase):
         if not HAS_NUMA:
             self.skipTest("a kernel without NUMA")
         done = pin("--pid", str(self.process.pid), "--cores", str(CPUS[0]), "--memory", "preferred", "--json")
-        report = json.loads(done.stdout)
+        report = read_report(done.stdout)
         self.assertTrue(report["memory"]["pages_known"])
         self.assertGreater(report["memory"]["pages_on_nodes"], 0)
 
