@@ -21,8 +21,10 @@
  * machine loads and stores whole: 1, 2, 4 or 8 bytes. A capacity is a power of two, and all of it is used. Memory that is zero is an empty
  * deque.
  *
- * Stealing many. One swap for several elements is unsound here: the owner takes without any swap as long as more than one element is left,
- * and so would take from the middle of what a thief is claiming. name_steal_burst() is therefore a run of single steals.
+ * Stealing many. One swap for several elements is unsound where the owner takes: it does so without any swap as long as more than one element
+ * is left, and so would take from the middle of what a thief is claiming. name_steal_burst() is therefore a run of single steals. An owner
+ * that wants its elements in the order of their pushes (a scheduler whose tasks come back) never takes but claims the oldest like everybody
+ * else; then nothing but a swap of `top` removes an element, one swap may remove many, and no fence is needed: name_claim_burst().
  *
  * Source: N. M. Lê, A. Pop, A. Cohen, F. Zappa Nardelli, "Correct and Efficient Work-Stealing for Weak Memory Models", PPoPP 2013, without
  * the growing array. Its orderings, with two changes that the model check (tests/model/) covers. Its push has a release fence before a
@@ -117,6 +119,26 @@ static inline bool zok__deque_oldest(struct zok_deque_ends *ends, size_t *index)
 	return true;
 }
 
+/* Any thread, where the owner never takes: how many elements may be claimed from *first on, at most `wanted`, if the swap is won. */
+static inline size_t zok__deque_claimable(struct zok_deque_ends *ends, size_t wanted, size_t *first)
+{
+	/* Relaxed: an old one makes the swap fail. */
+	size_t top = ZOK__LOAD(&ends->top, RELAXED);
+	/* Acquire pairs with the release in zok__deque_publish(): the elements below are there. */
+	ptrdiff_t count = (ptrdiff_t)(ZOK__LOAD(&ends->bottom, ACQUIRE) - top);
+
+	*first = top;
+	if (count <= 0)
+		return 0;
+	return (size_t)count < wanted ? (size_t)count : wanted;
+}
+
+/* Release pairs with the acquire in zok__deque_has_room(): what we have read from the slots we have read before the owner fills them again. */
+static inline bool zok__deque_win_many(struct zok_deque_ends *ends, size_t first, size_t count)
+{
+	return ZOK__CAS(&ends->top, &first, first + count, RELEASE);
+}
+
 /* Any thread: how many elements there were; 0 to the capacity. */
 static inline size_t zok__deque_count(const struct zok_deque_ends *ends, size_t capacity)
 {
@@ -138,6 +160,8 @@ static inline size_t zok__deque_count(const struct zok_deque_ends *ends, size_t 
  *	enum zok_steal name_steal(struct name *, type *)                  any thread: the oldest; *item untouched unless ZOK_STOLEN
  *	size_t name_steal_burst(struct name *, type *, size_t n)          any thread: up to n of the oldest, at most half (one of one) of
  *	                                                                  those there; it ends early when another thief is faster
+ *	size_t name_claim_burst(struct name *, type *, size_t n)          any thread, if the owner never takes: up to n of the oldest;
+ *	                                                                  0 also where another was faster
  *	size_t name_count(const struct name *)                            any thread: a moment's count
  */
 #define ZOK_DEQUE(name, type, capacity)                                                                                                  \
@@ -196,6 +220,16 @@ static inline size_t zok__deque_count(const struct zok_deque_ends *ends, size_t 
 		while (count < n && count < half && name##_steal(deque, &items[count]) == ZOK_STOLEN)                                    \
 			count++;                                                                                                         \
 		return count;                                                                                                            \
+	}                                                                                                                                \
+	ZOK__GENERATED size_t name##_claim_burst(struct name *deque, type *items, size_t n)                                              \
+	{                                                                                                                                \
+		size_t first = 0;                                                                                                        \
+		size_t count = zok__deque_claimable(&deque->ends, n < (capacity) ? n : (capacity), &first);                              \
+                                                                                                                                         \
+		/* Relaxed: what they held is kept only if the swap is won. */                                                           \
+		for (size_t i = 0; i < count; i++)                                                                                       \
+			ZOK__LOAD_ELEMENT(name##_slot(deque, first + i), &items[i], RELAXED);                                            \
+		return count > 0 && zok__deque_win_many(&deque->ends, first, count) ? count : 0;                                         \
 	}                                                                                                                                \
 	ZOK__GENERATED size_t name##_count(const struct name *deque)                                                                     \
 	{                                                                                                                                \

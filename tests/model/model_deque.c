@@ -94,6 +94,30 @@ static void steal_twice(void)
 	steal();
 }
 
+/* Where the owner never takes, many leave by one swap. */
+static void claim(void)
+{
+	int *claimed[2];
+	size_t count = deque_claim_burst(&deque, claimed, 2);
+
+	for (size_t i = 0; i < count; i++)
+		take_away(claimed[i]);
+}
+
+static void push_and_claim(void)
+{
+	push();
+	push();
+	claim();
+	push();
+}
+
+static void claim_twice(void)
+{
+	claim();
+	claim();
+}
+
 static void end(void)
 {
 	int *value;
@@ -115,9 +139,13 @@ int main(void)
 		{"push, take, two thieves", begin, {push_and_take, steal, steal}, end},
 		{"slots filled again", begin, {push_many, steal_twice}, end},
 		{"slots filled again, two thieves", begin_full, {push_many, steal, steal}, end},
+		{"claims, one thief", begin, {push_and_claim, claim_twice}, end},
+		{"claims, two thieves", begin_full, {push_and_claim, claim, claim}, end},
+		{"claims, slots filled again", begin_full, {push_many, claim_twice, claim}, end},
 	};
 	static const struct model_excuse excuses[] = {
 		{"zok__deque_has_room", "load", "the thief's load before its swap: the model executes no load late"},
+		{"zok__deque_win_many", "swap", "the same, seen from the thief: its loads before its swap"},
 		{"zok__deque_win", "swap", "the fences of this model are C++20's, which suffice; C11's do not"},
 	};
 
