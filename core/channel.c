@@ -3,6 +3,8 @@
  * and no sender waits. So at most one of the two lines is not empty, except over a ring of capacity 0, where both are empty or one waits.
  */
 #include "core/alloc.h"
+#include "core/core.h"
+#include "core/owner.h"
 #include "zokio/sync.h"
 #include "zokio/task.h"
 
@@ -49,6 +51,8 @@ int zok_channel_try_send(struct zok_channel *channel, const void *item)
 {
 	struct zok_channel_wait *receiver;
 
+	if (zok__is_foreign(channel->core, "a channel"))
+		return -EXDEV;
 	if (channel->is_closed)
 		return -EPIPE;
 	receiver = pop(&channel->receivers);
@@ -67,6 +71,8 @@ int zok_channel_try_receive(struct zok_channel *channel, void *item)
 {
 	struct zok_channel_wait *sender;
 
+	if (zok__is_foreign(channel->core, "a channel"))
+		return -EXDEV;
 	if (channel->count > 0) {
 		take(channel, item);
 		/* There is room now, for whoever waited first. */
@@ -175,7 +181,8 @@ int zok_channel_init(struct zok_channel *channel, void *ring, uint32_t capacity,
 		if (!ring)
 			return -ENOMEM;
 	}
-	*channel = (struct zok_channel){.ring = ring, .item_size = item_size, .capacity = capacity, .owns_ring = owns_ring};
+	*channel = (struct zok_channel){
+		.ring = ring, .item_size = item_size, .capacity = capacity, .owns_ring = owns_ring, .core = zok__core()};
 	zok_list_init(&channel->senders);
 	zok_list_init(&channel->receivers);
 	return 0;
@@ -199,6 +206,7 @@ static void end_line(struct zok_list *line)
 
 void zok_channel_close(struct zok_channel *channel)
 {
+	zok__assert_own(channel->core, "a channel");
 	channel->is_closed = true;
 	end_line(&channel->senders);
 	end_line(&channel->receivers);

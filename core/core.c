@@ -1,6 +1,7 @@
 /* A core's life: made by the runtime, run by its own thread. */
 #include "core/core.h"
 
+#include "core/away.h"
 #include "core/log.h"
 
 #include <assert.h>
@@ -61,6 +62,7 @@ int zok__core_create(struct zok_core **out, const struct zok__core_options *opti
 		zok__runq_init(&core->runq[c]);
 		zok__sampler_init(&core->samplers[c], options->index * ZOK__CLASS_COUNT + (uint32_t)c + 1);
 	}
+	core->slice_queue = &core->runq[ZOK_CLASS_INHERIT];
 	stacks = zok__core_stack_source(core);
 	zok__stack_cache_init(&core->stacks, &(struct zok__stack_cache_options){.source = &stacks});
 	rc = init_pools(core);
@@ -68,6 +70,8 @@ int zok__core_create(struct zok_core **out, const struct zok__core_options *opti
 		rc = zok__bufs_init(&core->bufs, zok__heap_allocator(core->heap), options->receive_buffers, options->receive_buffer_size);
 	if (rc == 0)
 		rc = zok__mail_init(&core->mail, zok__heap_allocator(core->heap), options->core_count, options->mode == ZOK__MODE_SPIN);
+	if (rc == 0 && options->core_count > 1 && options->stealing != ZOK__STEALING_OFF)
+		rc = zok__steal_create(core);
 	if (rc < 0) {
 		zok__core_destroy(core);
 		return rc;
@@ -81,6 +85,7 @@ void zok__core_destroy(struct zok_core *core)
 	if (!core)
 		return;
 	assert(!core->engine);
+	zok__steal_destroy(core);
 	zok__mail_finish(&core->mail);
 	zok__bufs_finish(&core->bufs);
 	zok__stack_cache_finish(&core->stacks);
@@ -120,6 +125,9 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 
 void zok__core_close(struct zok_core *core)
 {
+	/* All loops are over: what others have sent home last is there. */
+	if (core->steal)
+		zok__away_take(core);
 	if (core->net)
 		core->net->finish(core->net);
 	core->options.engine->destroy(core->engine);

@@ -10,7 +10,7 @@
  *	  └── timers ◄── engine wait ◄── slice over ◄──┘
  *
  * Nothing in a core is shared but what stands on lines of its own: the mailboxes and the inbox (others push), `is_parked` (others read it to
- * know whether a wake-up is needed) and the counters (others read).
+ * know whether a wake-up is needed), the counters (others read), and, where stealing is on, what steal.h has beside the core.
  */
 #ifndef CORE_CORE_H
 #define CORE_CORE_H
@@ -21,10 +21,12 @@
 #include "core/engine.h"
 #include "core/fiber_switch.h"
 #include "core/heap.h"
+#include "core/inject.h"
 #include "core/latency.h"
 #include "core/mailbox.h"
 #include "core/runq.h"
 #include "core/stack.h"
+#include "core/steal.h"
 #include "core/wheel.h"
 #include "zokio/memory.h"
 #include "zokio/task.h"
@@ -49,7 +51,12 @@ struct zok__core_options {
 	void (*housekeep)(struct zok_core *core); /* called on the core's own turn, at most once a second and never while it sleeps; NULL */
 	int sqpoll_cpu;				  /* -1: unpinned */
 	uint32_t sqpoll_idle_ms;
-	struct zok__counters *counters; /* zeroed, for as long as the core lives; NULL: the core's own */
+	enum zok__stealing stealing;
+	const struct zok__victim *victims; /* core_count - 1 of them, nearest first; unused without stealing */
+	struct zok__thieves *thieves;	   /* the runtime's; unused without stealing */
+	struct zok__inject *inject;	   /* the runtime's; NULL: nothing is injected */
+	uint64_t stuck_ns;		   /* a slice that lasts longer counts as stuck when others take its backlog */
+	struct zok__counters *counters;	   /* zeroed, for as long as the core lives; NULL: the core's own */
 };
 
 /* Task states. A wake moves SUSPENDED to RUNNABLE and RUNNING to NOTIFIED; it leaves the others alone. */
@@ -58,13 +65,19 @@ enum zok__task_state {
 	ZOK__TASK_RUNNABLE,
 	ZOK__TASK_RUNNING,
 	ZOK__TASK_NOTIFIED, /* woken while it ran: it looks again before it suspends */
+	ZOK__TASK_YIELDED,  /* a stackless task that runs, and asked to be run again */
 	ZOK__TASK_SUSPENDED,
 	ZOK__TASK_ENDED,
+	ZOK__TASK_DISPOSED, /* an ended fiber on its way to the core whose pools it is of */
 };
 
 enum zok__task_flag {
 	ZOK__TASK_IS_FIBER = 1 << 0,
 	ZOK__TASK_IS_SAMPLED = 1 << 1, /* woken, and timed until it runs: latency.h. Only while it is runnable */
+	ZOK__TASK_MAY_BE_STOLEN = 1 << 2,
+	ZOK__TASK_AWAY = 1 << 3,    /* its scope is another core's */
+	ZOK__TASK_LISTED = 1 << 4,  /* among its core's guests */
+	ZOK__TASK_WAS_CUT = 1 << 5, /* a cancel ended an await of it while it was away */
 };
 
 enum zok__scope_flag {
@@ -72,7 +85,6 @@ enum zok__scope_flag {
 	ZOK__SCOPE_SHIELDED = 1 << 1,
 	ZOK__SCOPE_WAS_CUT = 1 << 2, /* a cancel ended an await under it */
 	ZOK__SCOPE_POOLED = 1 << 3,  /* zok_scope_open() allocated it */
-	ZOK__SCOPE_CONTAINS_FAULTS = 1 << 4,
 };
 
 /* A fiber: a task, where it goes on, and the stack that is reserved for it. */
@@ -83,7 +95,11 @@ struct zok__fiber {
 	int (*fn)(void *arg);
 	void *arg;
 	struct zok__defer *defers; /* fault.h: what is called at its end; NULL: nothing */
-	bool has_started;	   /* its stack has been touched; until then it may run on another fiber's */
+	int result;		   /* once it has ended, and still stands on its stack */
+	uint16_t maker;		   /* the core whose pools record and stack are of */
+	uint8_t stack_class;
+	bool is_guarded;
+	bool has_started; /* its stack has been touched; until then it may run on another fiber's */
 };
 
 /* Learning how many tasks fit a slice, so that short tasks do not pay for a clock reading each. */
@@ -107,6 +123,8 @@ struct zok_core {
 	struct zok_task *current;
 	int32_t slice_left; /* tasks that may still run in this slice; see ZOK__SLICE_PREEMPTED */
 	uint32_t slice_class;
+	struct zok__runq *slice_queue;	/* what the slice runs from; an empty one between slices */
+	struct zok__steal *steal;	/* NULL: there is nobody to steal from */
 	int *errno_address;		/* of this thread: a fiber never keeps that address over a suspension */
 	struct zok__counters *counters; /* others read them: they stand where the options said, or in own_counters */
 	struct zok__runq runq[ZOK__CLASS_COUNT];
@@ -125,7 +143,7 @@ struct zok_core {
 	struct zok__clock clock;
 	struct zok__stack_cache stacks;
 	uint32_t reaped_count;		     /* stacks left, of which some are measured */
-	struct zok__stack *ended_stack;	     /* a fiber has ended on it and has not left it yet */
+	struct zok__fiber *ended_fiber;	     /* it has ended and has not left its stack yet */
 	struct zok__fiber_state ended_state; /* where its registers go to be forgotten */
 	struct zok__wheel wheel;
 	struct zok__bufs bufs;
@@ -136,7 +154,9 @@ struct zok_core {
 	uint64_t spin_ns;	  /* adaptive: how long it spins, as learned */
 	bool is_stopping;
 	bool is_draining;
-	struct zok_list drains;	    /* who waits for the drain: struct zok_drain */
+	struct zok_list drains; /* who waits for the drain: struct zok_drain */
+	bool has_injected;	/* `injected` was taken, and waits for memory */
+	struct zok__injected injected;
 	struct zok__core_part *net; /* net/'s; NULL until its first socket */
 	struct zok__core_options options;
 
@@ -189,14 +209,33 @@ void zok__fiber_suspend(struct zok_core *core, struct zok__fiber *fiber);
 ZOK_NORETURN void zok__fiber_exit(struct zok__fiber *fiber, int result);
 
 /* A task's first and last step. */
-int zok__task_begin(struct zok_core *core, struct zok_scope *scope, struct zok_task *task, const struct zok_spawn_options *options);
+int zok__task_begin(struct zok_core *core, struct zok_scope *scope, struct zok_task *task, uint8_t flags,
+		    const struct zok_spawn_options *options);
+void zok__task_link(struct zok_core *core, struct zok_task *task);
 void zok__task_end(struct zok_core *core, struct zok_task *task, int result);
+
+/* Gives record and stack of a fiber that has ended and that nobody stands on back to the core that made it. */
+void zok__fiber_dispose(struct zok_core *core, struct zok__fiber *fiber);
 
 /* Says why a spawn is refused; -EINVAL. */
 int zok__spawn_refuse(const char *why);
 
 /* What a task's waker does. */
 void zok__task_wake(struct zok_waker *waker);
+
+/* Where stealing is on, thieves may want to say who runs. Relaxed: they take it as a hint. The name outlives the task. */
+static inline void zok__set_name(struct zok_core *core, const struct zok_task *task)
+{
+	__atomic_store_n(&core->steal->running_name, task->name, __ATOMIC_RELAXED);
+}
+
+/* About a millisecond, and a shift where a division would be felt: for reports of what is still alive. */
+enum { ZOK__SUSPENDED_SHIFT = 20 };
+
+static inline void zok__task_note_suspended(const struct zok_core *core, struct zok_task *task)
+{
+	task->suspended_at = (uint32_t)(core->now_ns >> ZOK__SUSPENDED_SHIFT);
+}
 
 static inline struct zok__fiber *zok__fiber_of(struct zok_task *task)
 {
@@ -208,6 +247,8 @@ static inline struct zok__fiber *zok__fiber_of(struct zok_task *task)
 /* The two scopes without a host. */
 void zok__scope_init_roots(struct zok_core *core);
 void zok__scope_cancel(struct zok_scope *scope, int code);
+/* Cancels what a task awaits, if the scope that the task is in was reached by the cancel. Returns whether it did. */
+bool zok__scope_cancel_await(struct zok_task *task);
 void zok__scope_deadline_passed(struct zok_scope *scope);
 
 /* Which run of which task: what a task does between two awaits. No two are equal. */

@@ -84,7 +84,7 @@ bool zok__faults_are_contained(const struct zok_task *task)
 {
 	const struct zok_scope *scope = task->scope;
 
-	while (scope && !(scope->flags & ZOK__SCOPE_CONTAINS_FAULTS))
+	while (scope && !scope->contains_faults)
 		scope = scope->parent;
 	return scope != NULL;
 }

@@ -5,6 +5,7 @@
  * would cost two. And a fiber that has ended runs the next one on its own stack, if that has not started yet: the stack is warm, there is no
  * switch at all, and the stack reserved at that fiber's spawn goes back untouched. So spawning thousands of short fibers touches one stack.
  */
+#include "core/away.h"
 #include "core/core.h"
 #include "core/fault.h"
 
@@ -19,6 +20,8 @@ static inline void note_running(struct zok_core *core, struct zok__fiber *fiber)
 {
 	core->current = &fiber->task;
 	fiber->task.state = ZOK__TASK_RUNNING;
+	if (core->steal)
+		zok__set_name(core, &fiber->task);
 }
 
 /* Gives a fiber that has never run its own stack to start on. */
@@ -37,7 +40,7 @@ static inline bool is_plain_fiber(const struct zok_task *task)
 /* The next fiber of the running slice, taken from its queue; NULL when the loop has to decide. */
 static inline struct zok__fiber *next_of_slice(struct zok_core *core)
 {
-	struct zok__runq *queue = &core->runq[core->slice_class];
+	struct zok__runq *queue = core->slice_queue;
 
 	if (core->slice_left <= 0 || !queue->head || !is_plain_fiber(queue->head))
 		return NULL;
@@ -57,7 +60,7 @@ static inline void switch_from(struct zok_core *core, struct zok__fiber *fiber)
 		note_running(core, next);
 		to = &next->state;
 	}
-	zok__fiber_switch_errno(&fiber->state, to, &core->errno_address);
+	ZOK__FIBER_SWITCH_ERRNO(&fiber->state, to, fiber->task.core->errno_address);
 }
 
 /* One stack in so many is measured when it is left: asking the kernel costs a microsecond. */
@@ -71,14 +74,35 @@ static void note_stack_used(struct zok_core *core, ssize_t used)
 		zok__count(most, (uint64_t)used - *most);
 }
 
+void zok__fiber_dispose(struct zok_core *core, struct zok__fiber *fiber)
+{
+	if (ZOK_UNLIKELY(fiber->maker != core->options.index)) {
+		zok__away_dispose(core, &fiber->task, fiber->maker);
+		return;
+	}
+	zok__stack_release(&core->stacks, fiber->stack);
+	zok_pool_put(&core->fibers, fiber);
+}
+
+/* After a fiber that is at home has been taken out of its scope; or else it is sent home, and all that is left is done there. */
+static inline void leave(struct zok_core *core, struct zok__fiber *fiber)
+{
+	if (ZOK_UNLIKELY(fiber->task.flags & ZOK__TASK_AWAY))
+		zok__away_end(core, &fiber->task, fiber->result);
+	else
+		zok__fiber_dispose(core, fiber);
+}
+
 /* The last fiber of the slice has ended: its stack is free now that nobody stands on it. */
 static void reap_ended(struct zok_core *core)
 {
+	struct zok__fiber *fiber = core->ended_fiber;
+
 	if (core->reaped_count++ % STACK_SAMPLE == 0)
-		note_stack_used(core, zok__stack_high_water(core->ended_stack));
+		note_stack_used(core, zok__stack_high_water(fiber->stack));
 	zok__fiber_state_finish(&core->ended_state);
-	zok__stack_release(&core->stacks, core->ended_stack);
-	core->ended_stack = NULL;
+	core->ended_fiber = NULL;
+	leave(core, fiber);
 }
 
 /* The loop's way in: runs a fiber until some fiber of the slice comes back to the loop. */
@@ -90,7 +114,7 @@ static int fiber_resume(struct zok_task *task)
 	if (!fiber->has_started)
 		prepare_start(fiber);
 	zok__fiber_switch(&core->loop_state, &fiber->state);
-	if (core->ended_stack)
+	if (core->ended_fiber)
 		reap_ended(core);
 	return ZOK_PENDING;
 }
@@ -102,7 +126,9 @@ void zok__fiber_suspend(struct zok_core *core, struct zok__fiber *fiber)
 		return;
 	}
 	fiber->task.state = ZOK__TASK_SUSPENDED;
-	fiber->task.suspended_ns = core->now_ns;
+	zok__task_note_suspended(core, &fiber->task);
+	if (ZOK_UNLIKELY(fiber->task.flags & ZOK__TASK_AWAY))
+		zok__away_list(core, &fiber->task);
 	switch_from(core, fiber);
 }
 
@@ -114,39 +140,30 @@ void zok_yield(void)
 	assert(task->flags & ZOK__TASK_IS_FIBER);
 	zok__count(&core->counters->stats.yields, 1);
 	task->state = ZOK__TASK_RUNNABLE;
-	zok__runq_push(&core->runq[task->task_class], task);
+	if (ZOK_LIKELY(!(task->flags & ZOK__TASK_MAY_BE_STOLEN)) || !zok__steal_yield(core, task))
+		zok__runq_push(&core->runq[task->task_class], task);
 	switch_from(core, zok__fiber_of(task));
 }
 
 /* ---- Beginning and ending ---- */
 
-/* After its function has returned; the caller still runs on its stack. Returns the stack, which is no fiber's now. */
-static struct zok__stack *end_fiber(struct zok_core *core, struct zok__fiber *fiber, int result)
+/* A fiber of the slice that can begin on the stack of `ended` instead of on its own; NULL when the loop has to decide. */
+static struct zok__fiber *next_to_begin_on(struct zok_core *core, const struct zok__fiber *ended)
 {
-	struct zok__stack *stack = fiber->stack;
-
-	zok__task_end(core, &fiber->task, result);
-	zok_pool_put(&core->fibers, fiber);
-	return stack;
-}
-
-/* A fiber of the slice that can begin on `stack` instead of on its own; NULL when the loop has to decide. */
-static struct zok__fiber *next_to_begin_on(struct zok_core *core, const struct zok__stack *stack)
-{
-	struct zok_task *head = core->runq[core->slice_class].head;
+	struct zok_task *head = core->slice_queue->head;
 	struct zok__fiber *fiber = zok__fiber_of(head);
 
 	if (core->slice_left <= 0 || !head || !(head->flags & ZOK__TASK_IS_FIBER) || fiber->has_started)
 		return NULL;
-	if (fiber->stack->class_index != stack->class_index || fiber->stack->is_guarded != stack->is_guarded)
+	if (fiber->stack_class != ended->stack_class || fiber->is_guarded != ended->is_guarded || fiber->maker != ended->maker)
 		return NULL;
 	return next_of_slice(core);
 }
 
-/* Back to the loop, which takes the stack once nobody stands on it. */
-static _Noreturn void leave_stack(struct zok_core *core, struct zok__stack *stack, const struct zok__fiber_state *state)
+/* Back to the loop, which takes the fiber once nobody stands on its stack. */
+static _Noreturn void leave_stack(struct zok_core *core, struct zok__fiber *fiber, const struct zok__fiber_state *state)
 {
-	core->ended_stack = stack;
+	core->ended_fiber = fiber;
 	core->ended_state = *state;
 	core->current = NULL;
 	zok__fiber_switch_last(&core->ended_state, &core->loop_state);
@@ -158,23 +175,26 @@ static void fiber_main(void *arg)
 	struct zok__fiber_state state; /* of the stack: it outlives the fibers that end on it */
 	struct zok_core *core;
 	struct zok__stack *stack;
-	int result;
 
 	zok__fiber_arrive(&fiber->state);
 	for (;;) {
-		result = fiber->fn(fiber->arg);
+		fiber->result = fiber->fn(fiber->arg);
 		if (ZOK_UNLIKELY(fiber->defers != NULL))
 			zok__defers_run(fiber);
 		core = zok__core();
 		state = fiber->state;
-		stack = end_fiber(core, fiber, result);
-		next = next_to_begin_on(core, stack);
+		if (ZOK_LIKELY(!(fiber->task.flags & ZOK__TASK_AWAY)))
+			zok__task_end(core, &fiber->task, fiber->result);
+		next = next_to_begin_on(core, fiber);
 		if (!next)
-			leave_stack(core, stack, &state);
-		zok__stack_release(&core->stacks, next->stack);
+			leave_stack(core, fiber, &state);
+		/* The two exchange stacks: the untouched one goes where the ended fiber goes. */
+		stack = fiber->stack;
+		fiber->stack = next->stack;
 		next->stack = stack;
 		next->state = state;
 		next->has_started = true;
+		leave(core, fiber);
 		note_running(core, next);
 		fiber = next;
 	}
@@ -185,9 +205,11 @@ void zok__fiber_exit(struct zok__fiber *fiber, int result)
 {
 	struct zok_core *core = zok__core();
 	struct zok__fiber_state state = fiber->state;
-	struct zok__stack *stack = end_fiber(core, fiber, result);
 
-	leave_stack(core, stack, &state);
+	fiber->result = result;
+	if (!(fiber->task.flags & ZOK__TASK_AWAY))
+		zok__task_end(core, &fiber->task, result);
+	leave_stack(core, fiber, &state);
 }
 
 int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const struct zok_spawn_options *options)
@@ -198,7 +220,7 @@ int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const st
 	int rc;
 
 	options = options ? options : &defaults;
-	if (!core || (scope && scope->core != core))
+	if (!core)
 		return zok__spawn_refuse("no scope of this core");
 	fiber = zok_pool_get(&core->fibers);
 	if (!fiber)
@@ -213,15 +235,16 @@ int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const st
 	fiber->arg = arg;
 	fiber->defers = NULL;
 	fiber->has_started = false;
+	fiber->maker = (uint16_t)core->options.index;
+	fiber->stack_class = fiber->stack->class_index;
+	fiber->is_guarded = fiber->stack->is_guarded;
 	fiber->task.resume = fiber_resume;
-	rc = zok__task_begin(core, scope, &fiber->task, options);
+	rc = zok__task_begin(core, scope, &fiber->task, ZOK__TASK_IS_FIBER, options);
 	if (rc < 0) {
 		zok__stack_release(&core->stacks, fiber->stack);
 		zok_pool_put(&core->fibers, fiber);
 		return rc;
 	}
-	fiber->task.flags = ZOK__TASK_IS_FIBER;
-	fiber->task.finish = NULL;
 	zok__count(&core->counters->stats.fibers_spawned, 1);
 	return 0;
 }
@@ -230,8 +253,8 @@ int zok_spawn(struct zok_scope *scope, int (*fn)(void *arg), void *arg, const st
 
 static inline ssize_t result_of(const struct zok_task *task, const struct zok_future *future)
 {
-	if (ZOK_UNLIKELY(future->result == -ECANCELED) && task->scope->cancel_code != 0)
-		return task->scope->cancel_code;
+	if (ZOK_UNLIKELY(future->result == -ECANCELED) && zok__cancel_code(task->scope) != 0)
+		return zok__cancel_code(task->scope);
 	return future->result;
 }
 
@@ -241,10 +264,13 @@ ssize_t zok_await(struct zok_future *future)
 	struct zok_task *task = core->current;
 
 	assert(task->flags & ZOK__TASK_IS_FIBER);
-	if (ZOK_UNLIKELY(task->scope->cancel_code != 0) && !future->is_shielded) {
+	if (ZOK_UNLIKELY(zok__cancel_code(task->scope) != 0) && !future->is_shielded) {
 		zok_future_cancel(future);
+		/* One that is under way keeps the task here. */
+		task->awaited = future;
 		/* A loop of awaits that all end at once must not keep the core from those who would end it. */
 		zok_yield();
+		task->awaited = NULL;
 		core = task->core;
 	}
 	if (zok_future_poll(future, &task->waker))

@@ -55,17 +55,15 @@ static inline __attribute__((always_inline, noreturn)) void zok__fiber_switch_la
 }
 
 /*
- * As zok__fiber_switch(), and errno is after it what it was before. `*errno_address` is the field of the core in which its thread stored &errno at
- * start. It is read again on resume, since the fiber may then be on another core; and errno itself is not named here, since a compiler may keep
- * its address over the switch. The int waits on the fiber's stack: two loads and a store more than the plain switch, and no call.
+ * As zok__fiber_switch(), and errno is after it what it was before. `errno_address_` is an expression that names the place in which the running
+ * thread's core keeps &errno. It is evaluated again on resume, since the fiber may then be on another core; and errno itself is not named here,
+ * since a compiler may keep its address over the switch. The int waits on the fiber's stack: a few loads and a store, and no call.
  */
-static inline __attribute__((always_inline)) void zok__fiber_switch_errno(struct zok__fiber_state *from, struct zok__fiber_state *to,
-									  int *const *errno_address)
-{
-	int kept = **errno_address;
-
-	zok__fiber_switch(from, to);
-	**errno_address = kept;
-}
+#define ZOK__FIBER_SWITCH_ERRNO(from_, to_, errno_address_) \
+	do {                                                \
+		const int kept_ = *(errno_address_);        \
+		zok__fiber_switch((from_), (to_));          \
+		*(errno_address_) = kept_;                  \
+	} while (0)
 
 #endif

@@ -1,4 +1,5 @@
 /* The loop of a core: messages, tasks, timers, the engine; and how long it may sleep. */
+#include "core/away.h"
 #include "core/core.h"
 #include "core/mailbox.h"
 #include "core/relax.h"
@@ -13,6 +14,18 @@ static uint64_t charge(struct zok_core *core, uint64_t *counter, uint64_t since_
 	return now_ns;
 }
 
+/* Messages, what comes home, what plain threads have injected. */
+static bool take_mail(struct zok_core *core)
+{
+	bool has_mail = zok__mail_take(core);
+
+	if (core->steal)
+		has_mail |= zok__away_take(core);
+	if (core->options.inject)
+		has_mail |= zok__inject_take(core);
+	return has_mail;
+}
+
 static void run_tasks_and_timers(struct zok_core *core, bool *is_runnable)
 {
 	*is_runnable = zok__sched_run(core);
@@ -22,10 +35,15 @@ static void run_tasks_and_timers(struct zok_core *core, bool *is_runnable)
 	}
 }
 
+/* How long what was injected waits for memory that nobody on this core gives back. */
+#define INJECT_RETRY_NS (10 * ZOK_MS)
+
 static uint64_t sleep_limit_ns(struct zok_core *core)
 {
 	uint64_t next_ns = zok__wheel_next_ns(&core->wheel);
 
+	if (ZOK_UNLIKELY(core->has_injected) && next_ns > core->now_ns + INJECT_RETRY_NS)
+		return INJECT_RETRY_NS;
 	if (next_ns == ZOK_NEVER)
 		return ZOK_NEVER;
 	return next_ns > core->now_ns ? next_ns - core->now_ns : 0;
@@ -59,7 +77,7 @@ enum { MAIL_LOOKS = 64 };
 static bool mail_brings_work(struct zok_core *core)
 {
 	for (int i = 0; i < MAIL_LOOKS; i++)
-		if (zok__mail_take(core) && (core->is_stopping || zok__sched_is_runnable(core)))
+		if (take_mail(core) && (core->is_stopping || zok__sched_is_runnable(core)))
 			return true;
 	return false;
 }
@@ -74,21 +92,47 @@ static bool spin(struct zok_core *core, uint64_t limit_ns)
 			return true;
 		if (core->now_ns >= zok__wheel_next_ns(&core->wheel) || core->now_ns >= core->housekeep_ns)
 			return true;
+		if (core->steal && zok__steal_sweep(core, core->now_ns - core->steal->idle_since_ns))
+			return true;
 		zok__cpu_relax();
 		core->now_ns = zok__clock_now_ns(&core->clock);
 	}
 	return false;
 }
 
+/* Beside mail. What waits for memory here must not keep this core awake for what others can take as well. */
+static bool must_stay(const struct zok_core *core)
+{
+	if (core->options.inject && !core->has_injected && zok__inject_has_work(core->options.inject))
+		return true;
+	return core->steal && zok__steal_must_stay(core);
+}
+
 /* Also where mail keeps it awake the engine is asked: a message that waits for room in another core's mailbox must not hold up I/O. */
 static void park(struct zok_core *core)
 {
-	if (zok__mail_park(core)) {
-		core->engine->ops->wait(core->engine, sleep_limit_ns(core));
-		zok__mail_unpark(core);
-	} else {
-		core->engine->ops->wait(core->engine, 0);
-	}
+	/* The fence in zok__mail_park() is also that between saying that we wait for work and looking for it once more. */
+	bool may_sleep = zok__mail_park(core) && !must_stay(core);
+
+	core->engine->ops->wait(core->engine, may_sleep ? sleep_limit_ns(core) : 0);
+	zok__mail_unpark(core);
+}
+
+/* The same where there are others to steal from. */
+static void park_as_thief(struct zok_core *core)
+{
+	if (zok__steal_sweep(core, ZOK_NEVER))
+		return;
+	zok__steal_wait(core);
+	park(core);
+	core->now_ns = zok__clock_now_ns(&core->clock);
+	zok__steal_awake(core);
+}
+
+static void note_idle(struct zok__steal *steal, uint64_t now_ns)
+{
+	if (steal->idle_since_ns == 0)
+		steal->idle_since_ns = now_ns;
 }
 
 /* Nothing is runnable: waits as the mode says. What submit() was given goes to the kernel first, so that the wait is for its completion. */
@@ -98,8 +142,10 @@ static void idle(struct zok_core *core)
 
 	zok__sched_note_depths(core);
 	zok__set(&core->counters->stats.is_idle, 1);
+	if (core->steal)
+		note_idle(core->steal, began_ns);
 	if (limit_ns == 0 || !spin(core, limit_ns))
-		park(core);
+		core->steal ? park_as_thief(core) : park(core);
 	core->now_ns = zok__clock_now_ns(&core->clock);
 	zok__set(&core->counters->stats.is_idle, 0);
 	if (core->options.mode == ZOK__MODE_ADAPTIVE)
@@ -111,7 +157,7 @@ static void idle(struct zok_core *core)
 static bool is_over(const struct zok_core *core)
 {
 	return core->is_stopping && core->root.live_count == 0 && core->service.live_count == 0 && core->mail.waiting_count == 0 &&
-	       !zok__sched_is_runnable(core);
+	       !core->has_injected && !zok__sched_is_runnable(core);
 }
 
 /* What looks after the core from time to time: a comparison a turn. */
@@ -133,7 +179,7 @@ void zok__loop_run(struct zok_core *core)
 	core->now_ns = began_ns;
 	while (!is_over(core)) {
 		housekeep(core);
-		zok__mail_take(core);
+		take_mail(core);
 		run_tasks_and_timers(core, &is_runnable);
 		point_ns = charge(core, &stats->time_callbacks_ns, point_ns);
 		if (is_runnable || is_over(core)) {

@@ -93,7 +93,7 @@ static void wake(struct zok_core *from, struct zok_core *to)
 }
 
 /* The sender's half of the protocol, after its push. */
-static void wake_if_parked(struct zok_core *from, struct zok_core *to)
+void zok__mail_wake(struct zok_core *from, struct zok_core *to)
 {
 	if (!to->mail.never_parks && zok__park_is_seen(&to->mail.is_parked))
 		wake(from, to);
@@ -117,7 +117,7 @@ void zok__mail_send(struct zok_core *from, struct zok_core *to, struct zok__mess
 	zok__count(&from->counters->stats.messages_sent, 1);
 	/* What waits already goes first: messages between two cores keep their order. */
 	if (!link->waiting.first && zok__mail_push(link, message))
-		wake_if_parked(from, to);
+		zok__mail_wake(from, to);
 	else
 		wait_for_room(from, link, message);
 }
@@ -134,7 +134,7 @@ bool zok__mail_note(struct zok_core *from, struct zok_core *to, const struct zok
 
 	if (link->waiting.first || !zok__mail_push_note(link, note))
 		return false;
-	wake_if_parked(from, to);
+	zok__mail_wake(from, to);
 	count_note(from);
 	return true;
 }
@@ -142,7 +142,7 @@ bool zok__mail_note(struct zok_core *from, struct zok_core *to, const struct zok
 void zok__mail_post(struct zok_core *to, struct zok__message *message)
 {
 	zok__inbox_push(&to->mail.inbox, message);
-	wake_if_parked(NULL, to);
+	zok__mail_wake(NULL, to);
 }
 
 /* ---- Notes that wait for room ---- */
@@ -209,7 +209,7 @@ static bool push_first(struct zok_core *core, struct zok_core *to, struct zok__m
 
 	if (!(waiting ? zok__mail_push_note(link, &waiting->note) : zok__mail_push(link, message)))
 		return false;
-	wake_if_parked(core, to);
+	zok__mail_wake(core, to);
 	link->waiting.first = next;
 	if (!next)
 		link->waiting.last = NULL;

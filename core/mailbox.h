@@ -235,6 +235,9 @@ bool zok__mail_note(struct zok_core *from, struct zok_core *to, const struct zok
 /* From any thread. The core must stay open until the message has been run. */
 void zok__mail_post(struct zok_core *to, struct zok__message *message);
 
+/* Wakes a core that is parked, after something was left for it that it looks for before it sleeps. Any thread; `from` is its core, or NULL. */
+void zok__mail_wake(struct zok_core *from, struct zok_core *to);
+
 /* A note that waits for room, in its sender's memory until `room` is ready: then it was sent (0), or cancelled before it was (-ECANCELED). */
 struct zok__waiting_note {
 	struct zok__message message; /* first: its place among those that wait */

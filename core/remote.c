@@ -134,6 +134,8 @@ void zok__remote_prepare(struct zok__remote *remote, struct zok_core *there, int
 	if (options)
 		remote->options = *options;
 	remote->options.finish = NULL;
+	/* It runs where it was sent: a cancel looks for it there. */
+	remote->options.stealing = ZOK_STEALING_NEVER;
 	if (remote->options.task_class == ZOK_CLASS_INHERIT)
 		remote->options.task_class = home->current ? (enum zok_class)home->current->task_class : ZOK_CLASS_NORMAL;
 	zok_future_prepare(&remote->done, &remote_ops);

@@ -8,20 +8,26 @@
  * A slice is a number of tasks of one class. The number is learned from how long the last ones took, so that a slice lasts about a quarter of
  * the budget: tasks of 20 ns are not charged one clock reading each, and tasks of a millisecond come one to a slice.
  */
+#include "core/away.h"
 #include "core/core.h"
 #include "core/tick.h"
 
 /* The most tasks between two readings of the clock, at some ten nanoseconds each: tasks that suddenly take long are noticed after so many. */
 enum { QUANTUM_MAX = 32 };
 
+static inline bool has_work(const struct zok_core *core, enum zok_class task_class)
+{
+	return core->runq[task_class].head || (core->steal && zok__steal_has_work(core, task_class));
+}
+
 bool zok__sched_is_runnable(const struct zok_core *core)
 {
-	return core->runq[ZOK_CLASS_LATENCY].head || core->runq[ZOK_CLASS_NORMAL].head || core->runq[ZOK_CLASS_BULK].head;
+	return core->runq[ZOK_CLASS_LATENCY].head || has_work(core, ZOK_CLASS_NORMAL) || has_work(core, ZOK_CLASS_BULK);
 }
 
 static uint64_t depth_of(const struct zok_core *core, enum zok_class task_class)
 {
-	return core->runq[task_class].pushed - core->runq[task_class].taken;
+	return core->runq[task_class].pushed - core->runq[task_class].taken + (core->steal ? zok__steal_depth(core, task_class) : 0);
 }
 
 void zok__sched_note_depths(struct zok_core *core)
@@ -43,11 +49,29 @@ static enum zok_class pick_class(const struct zok_core *core)
 {
 	if (core->runq[ZOK_CLASS_LATENCY].head)
 		return ZOK_CLASS_LATENCY;
-	if (!core->runq[ZOK_CLASS_BULK].head)
-		return core->runq[ZOK_CLASS_NORMAL].head ? ZOK_CLASS_NORMAL : ZOK_CLASS_INHERIT;
-	if (!core->runq[ZOK_CLASS_NORMAL].head)
+	if (!has_work(core, ZOK_CLASS_BULK))
+		return has_work(core, ZOK_CLASS_NORMAL) ? ZOK_CLASS_NORMAL : ZOK_CLASS_INHERIT;
+	if (!has_work(core, ZOK_CLASS_NORMAL))
 		return ZOK_CLASS_BULK;
 	return was_charged_less(core, ZOK_CLASS_BULK, ZOK_CLASS_NORMAL) ? ZOK_CLASS_BULK : ZOK_CLASS_NORMAL;
+}
+
+/* A stackless task that wants to run on. Notified, it may be shared only if what it awaited is what is ready; yielding, if it awaits nothing. */
+static void run_again(struct zok_core *core, struct zok_task *task)
+{
+	bool may_be_shared = (task->flags & ZOK__TASK_MAY_BE_STOLEN) && (task->awaited || task->state == ZOK__TASK_YIELDED);
+
+	task->state = ZOK__TASK_RUNNABLE;
+	if (!may_be_shared || !zok__steal_share(core, task))
+		zok__runq_push(&core->runq[task->task_class], task);
+}
+
+static void end_stackless(struct zok_core *core, struct zok_task *task, int result)
+{
+	if (task->flags & ZOK__TASK_AWAY)
+		zok__away_end(core, task, result);
+	else
+		zok__task_end(core, task, result);
 }
 
 static void run_stackless(struct zok_core *core, struct zok_task *task)
@@ -59,13 +83,14 @@ static void run_stackless(struct zok_core *core, struct zok_task *task)
 	result = task->resume(task);
 	core->current = NULL;
 	if (result != ZOK_PENDING) {
-		zok__task_end(core, task, result);
-	} else if (task->state == ZOK__TASK_NOTIFIED) {
-		task->state = ZOK__TASK_RUNNABLE;
-		zok__runq_push(&core->runq[task->task_class], task);
+		end_stackless(core, task, result);
+	} else if (task->state == ZOK__TASK_NOTIFIED || task->state == ZOK__TASK_YIELDED) {
+		run_again(core, task);
 	} else {
 		task->state = ZOK__TASK_SUSPENDED;
-		task->suspended_ns = core->now_ns;
+		zok__task_note_suspended(core, task);
+		if (task->flags & ZOK__TASK_AWAY)
+			zok__away_list(core, task);
 	}
 }
 
@@ -73,6 +98,8 @@ static void run_task(struct zok_core *core, struct zok_task *task)
 {
 	if (ZOK_UNLIKELY(task->flags & ZOK__TASK_IS_SAMPLED))
 		zok__latency_record(core, task);
+	if (core->steal)
+		zok__set_name(core, task);
 	if (task->flags & ZOK__TASK_IS_FIBER) {
 		core->current = task;
 		task->state = ZOK__TASK_RUNNING;
@@ -96,7 +123,7 @@ static void level(struct zok_core *core, enum zok_class task_class)
 {
 	enum zok_class other = task_class == ZOK_CLASS_NORMAL ? ZOK_CLASS_BULK : ZOK_CLASS_NORMAL;
 
-	if (task_class != ZOK_CLASS_LATENCY && !core->runq[other].head && was_charged_less(core, other, task_class))
+	if (task_class != ZOK_CLASS_LATENCY && !has_work(core, other) && was_charged_less(core, other, task_class))
 		core->pace[other].used_ns = core->pace[task_class].used_ns;
 }
 
@@ -106,6 +133,16 @@ static uint32_t count_ran(const struct zok_core *core, uint32_t quantum)
 	int32_t left = core->slice_left;
 
 	return quantum - (uint32_t)(left < 0 ? left + ZOK__SLICE_PREEMPTED : left);
+}
+
+static void run_tasks(struct zok_core *core, struct zok__runq *queue)
+{
+	core->slice_queue = queue;
+	while (core->slice_left > 0 && queue->head) {
+		core->slice_left--;
+		run_task(core, zok__runq_take(queue));
+	}
+	core->slice_queue = &core->runq[ZOK_CLASS_INHERIT];
 }
 
 static void run_slice(struct zok_core *core, enum zok_class task_class)
@@ -119,10 +156,10 @@ static void run_slice(struct zok_core *core, enum zok_class task_class)
 	core->slice_left = (int32_t)quantum;
 	core->slice_end_ns = began_ns + core->options.budget_ns;
 	core->tick_seen = zok__tick_seen();
-	while (core->slice_left > 0 && queue->head) {
-		core->slice_left--;
-		run_task(core, zok__runq_take(queue));
-	}
+	if (core->steal)
+		queue = zok__steal_run(core, task_class, run_tasks);
+	else
+		run_tasks(core, queue);
 	ran_count = count_ran(core, quantum);
 	queue->taken += ran_count;
 	core->slice_class = ZOK_CLASS_INHERIT;

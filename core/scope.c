@@ -1,6 +1,7 @@
 /* Scopes: who is whose child, and how a cancel and a deadline reach everybody under a scope. */
 #include "core/core.h"
 
+#include "core/away.h"
 #include "core/log.h"
 #include "zokio/timer.h"
 
@@ -23,8 +24,7 @@ static uint64_t own_deadline_ns(const struct zok_scope_options *options, uint64_
 
 static uint8_t flags_of(const struct zok_scope_options *options)
 {
-	return (uint8_t)((options->cancel_on_error ? ZOK__SCOPE_CANCEL_ON_ERROR : 0) | (options->is_shielded ? ZOK__SCOPE_SHIELDED : 0) |
-			 (options->contains_faults ? ZOK__SCOPE_CONTAINS_FAULTS : 0));
+	return (uint8_t)((options->cancel_on_error ? ZOK__SCOPE_CANCEL_ON_ERROR : 0) | (options->is_shielded ? ZOK__SCOPE_SHIELDED : 0));
 }
 
 /* The join is never polled into life: it is ready when the last child ends, or at once. */
@@ -54,6 +54,8 @@ static void scope_init(struct zok_scope *scope, struct zok_core *core, const str
 		.name = options->name ? options->name : "scope",
 		.flags = flags_of(options),
 		.deadline_ns = ZOK_NEVER,
+		.is_pinned = options->is_pinned,
+		.contains_faults = options->contains_faults,
 	};
 	zok_list_init(&scope->children);
 	zok_list_init(&scope->scopes);
@@ -80,6 +82,15 @@ static void arm_deadline(struct zok_scope *scope, uint64_t own_ns, uint64_t inhe
 		zok__wheel_insert(&scope->core->wheel, &scope->deadline, own_ns);
 }
 
+/* The lists of another core are its own: from there a cancel comes through the guest that is the host (away.h). */
+static void link_below(struct zok_scope *scope, struct zok_scope *parent)
+{
+	if (ZOK_LIKELY(parent->core == scope->core))
+		zok_list_push_back(&parent->scopes, &scope->sibling);
+	else
+		zok__away_list(scope->core, scope->host);
+}
+
 void zok_scope_init(struct zok_scope *scope, struct zok_task *host, const struct zok_scope_options *options)
 {
 	static const struct zok_scope_options defaults;
@@ -90,10 +101,11 @@ void zok_scope_init(struct zok_scope *scope, struct zok_task *host, const struct
 	scope_init(scope, host->core, options);
 	scope->parent = parent;
 	scope->host = host;
-	zok_list_push_back(&parent->scopes, &scope->sibling);
+	scope->is_pinned |= parent->is_pinned;
+	link_below(scope, parent);
 	host->scope = scope;
 	if (!(scope->flags & ZOK__SCOPE_SHIELDED)) {
-		scope->cancel_code = parent->cancel_code;
+		scope->cancel_code = zok__cancel_code(parent);
 		scope->deadline_ns = parent->deadline_ns;
 	}
 	if (options->timeout_ns || options->deadline_ns) {
@@ -143,7 +155,8 @@ int zok_scope_finish(struct zok_scope *scope, int rc)
 	assert(scope->host->scope == scope); /* inner scopes are closed before outer ones */
 	assert(zok_list_is_empty(&scope->scopes));
 	zok__wheel_cancel(&core->wheel, &scope->deadline);
-	zok_list_remove(&scope->sibling);
+	if (ZOK_LIKELY(zok_list_is_linked(&scope->sibling)))
+		zok_list_remove(&scope->sibling);
 	scope->host->scope = scope->parent;
 	if (scope->flags & ZOK__SCOPE_POOLED)
 		zok_pool_put(&core->scopes, scope);
@@ -174,28 +187,43 @@ static struct zok_scope *next_scope(struct zok_scope *scope, struct zok_scope *t
 	return NULL;
 }
 
-/* Cancels what a task awaits, if the scope that the task is in was reached by the cancel. */
-static bool cancel_await(struct zok_task *task)
+bool zok__scope_cancel_await(struct zok_task *task)
 {
 	struct zok_future *awaited = task->awaited;
 
-	if (!awaited || awaited->is_shielded || task->scope->cancel_code == 0 || zok_future_is_ready(awaited))
+	if (!awaited || awaited->is_shielded || zok__cancel_code(task->scope) == 0 || zok_future_is_ready(awaited))
 		return false;
 	zok_future_cancel(awaited);
 	return true;
 }
 
-/* Cancelling a future only makes tasks runnable: it runs none of them, so neither list changes under these loops. */
-static void cancel_awaits(struct zok_scope *scope)
+/* Relaxed: of the task's values only our own address matters, and only we store that (steal.h). */
+static bool is_here(const struct zok_scope *scope, const struct zok_task *task)
 {
-	bool was_cut = false;
+	return __atomic_load_n(&task->core, __ATOMIC_RELAXED) == scope->core;
+}
 
-	zok_list_for_each(link, &scope->children)
-		was_cut |= cancel_await(ZOK_CONTAINER_OF(link, struct zok_task, sibling));
+/*
+ * Cancelling a future only makes tasks runnable: it runs none of them, so neither list changes under these loops. Returns whether there are
+ * children that others have, or may take at this moment.
+ */
+static bool cancel_awaits(struct zok_scope *scope)
+{
+	bool was_cut = false, is_somebody_away = false;
+
+	zok_list_for_each(link, &scope->children) {
+		struct zok_task *task = ZOK_CONTAINER_OF(link, struct zok_task, sibling);
+
+		if (ZOK_LIKELY(is_here(scope, task)))
+			was_cut |= zok__scope_cancel_await(task);
+		else
+			is_somebody_away = true;
+	}
 	if (scope->host)
-		was_cut |= cancel_await(scope->host);
+		was_cut |= zok__scope_cancel_await(scope->host);
 	if (was_cut)
 		scope->flags |= ZOK__SCOPE_WAS_CUT;
+	return is_somebody_away;
 }
 
 /*
@@ -204,14 +232,18 @@ static void cancel_awaits(struct zok_scope *scope)
  */
 void zok__scope_cancel(struct zok_scope *top, int code)
 {
+	bool is_somebody_away = false;
+
 	if (top->cancel_code != 0)
 		return;
 	for (struct zok_scope *scope = top; scope; scope = next_scope(scope, top))
 		if ((scope == top || !(scope->flags & ZOK__SCOPE_SHIELDED)) && scope->cancel_code == 0)
-			scope->cancel_code = code;
+			__atomic_store_n(&scope->cancel_code, code, __ATOMIC_RELAXED);
 	for (struct zok_scope *scope = top; scope; scope = next_scope(scope, top))
 		if (scope->cancel_code != 0)
-			cancel_awaits(scope);
+			is_somebody_away |= cancel_awaits(scope);
+	if (is_somebody_away)
+		zok__away_poke(top->core);
 }
 
 void zok__scope_deadline_passed(struct zok_scope *scope)
@@ -221,7 +253,14 @@ void zok__scope_deadline_passed(struct zok_scope *scope)
 
 void zok_scope_cancel(struct zok_scope *scope)
 {
-	zok__scope_cancel(scope, -ECANCELED);
+	struct zok_core *core = zok__core();
+
+	if (ZOK_LIKELY(scope->core == core))
+		zok__scope_cancel(scope, -ECANCELED);
+	else if (core && core->steal && zok__away_is_ancestor(core, scope))
+		zok__away_cancel(core, scope);
+	else
+		zok__log(ZOK_LOG_ERROR, "cancel of scope %s: it is another core's, and not above the calling task", scope->name);
 }
 
 static const struct zok_scope *or_current(const struct zok_scope *scope)
@@ -238,7 +277,7 @@ struct zok_scope *zok_scope_current(void)
 
 int zok_scope_status(const struct zok_scope *scope)
 {
-	return or_current(scope)->cancel_code;
+	return zok__cancel_code(or_current(scope));
 }
 
 uint64_t zok_scope_deadline_ns(const struct zok_scope *scope)
@@ -248,7 +287,8 @@ uint64_t zok_scope_deadline_ns(const struct zok_scope *scope)
 
 size_t zok_scope_task_count(const struct zok_scope *scope)
 {
-	return scope->live_count;
+	/* Relaxed: where the scope is another core's, a moment's count. */
+	return __atomic_load_n(&scope->live_count, __ATOMIC_RELAXED);
 }
 
 struct zok_scope *zok_root_scope(void)

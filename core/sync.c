@@ -4,6 +4,9 @@
  */
 #include "zokio/sync.h"
 
+#include "core/core.h"
+#include "core/owner.h"
+
 #include "zokio/task.h"
 
 #include <assert.h>
@@ -81,6 +84,8 @@ static bool event_poll(struct zok_future *future)
 
 	if (future->state == ZOK_FUTURE_PENDING)
 		return false;
+	if (zok__is_foreign(event->core, "an event"))
+		return pass(future, -EXDEV);
 	return event->is_set ? pass(future, 0) : line_up(wait_of(future), &event->waiters);
 }
 
@@ -89,6 +94,7 @@ static const struct zok_future_ops event_ops = {.poll = event_poll, .cancel = le
 void zok_event_init(struct zok_event *event, bool is_set)
 {
 	init_line(&event->waiters);
+	event->core = zok__core();
 	event->is_set = is_set;
 }
 
@@ -99,12 +105,14 @@ void zok_event_finish(struct zok_event *event)
 
 void zok_event_set(struct zok_event *event)
 {
+	zok__assert_own(event->core, "an event");
 	event->is_set = true;
 	serve_all(&event->waiters, 0);
 }
 
 void zok_event_reset(struct zok_event *event)
 {
+	zok__assert_own(event->core, "an event");
 	event->is_set = false;
 }
 
@@ -135,6 +143,8 @@ static bool semaphore_poll(struct zok_future *future)
 
 	if (future->state == ZOK_FUTURE_PENDING)
 		return false;
+	if (zok__is_foreign(semaphore->core, "a semaphore or mutex"))
+		return pass(future, -EXDEV);
 	return zok_semaphore_try_acquire(semaphore, wait->amount) ? pass(future, 0) : line_up(wait, &semaphore->waiters);
 }
 
@@ -162,6 +172,7 @@ static const struct zok_future_ops semaphore_ops = {.poll = semaphore_poll, .can
 void zok_semaphore_init(struct zok_semaphore *semaphore, uint32_t permits)
 {
 	init_line(&semaphore->waiters);
+	semaphore->core = zok__core();
 	semaphore->available = permits;
 }
 
@@ -172,6 +183,8 @@ void zok_semaphore_finish(struct zok_semaphore *semaphore)
 
 bool zok_semaphore_try_acquire(struct zok_semaphore *semaphore, uint32_t permits)
 {
+	if (zok__is_foreign(semaphore->core, "a semaphore or mutex"))
+		return false;
 	if (!zok_list_is_empty(&semaphore->waiters) || semaphore->available < permits)
 		return false;
 	semaphore->available -= permits;
@@ -180,6 +193,7 @@ bool zok_semaphore_try_acquire(struct zok_semaphore *semaphore, uint32_t permits
 
 void zok_semaphore_release(struct zok_semaphore *semaphore, uint32_t permits)
 {
+	zok__assert_own(semaphore->core, "a semaphore or mutex");
 	assert(semaphore->available <= UINT32_MAX - permits);
 	semaphore->available += permits;
 	serve_permits(semaphore);
@@ -245,6 +259,8 @@ static bool wait_group_poll(struct zok_future *future)
 
 	if (future->state == ZOK_FUTURE_PENDING)
 		return false;
+	if (zok__is_foreign(group->core, "a wait group"))
+		return pass(future, -EXDEV);
 	return group->count == 0 ? pass(future, 0) : line_up(wait_of(future), &group->waiters);
 }
 
@@ -253,6 +269,7 @@ static const struct zok_future_ops wait_group_ops = {.poll = wait_group_poll, .c
 void zok_wait_group_init(struct zok_wait_group *group)
 {
 	init_line(&group->waiters);
+	group->core = zok__core();
 	group->count = 0;
 }
 
@@ -263,12 +280,14 @@ void zok_wait_group_finish(struct zok_wait_group *group)
 
 void zok_wait_group_add(struct zok_wait_group *group, uint32_t count)
 {
+	zok__assert_own(group->core, "a wait group");
 	assert(group->count <= UINT32_MAX - count);
 	group->count += count;
 }
 
 void zok_wait_group_done(struct zok_wait_group *group)
 {
+	zok__assert_own(group->core, "a wait group");
 	assert(group->count > 0); /* more done than added */
 	if (--group->count == 0)
 		serve_all(&group->waiters, 0);
@@ -295,6 +314,8 @@ static bool oneshot_poll(struct zok_future *future)
 
 	if (future->state == ZOK_FUTURE_PENDING)
 		return false;
+	if (zok__is_foreign(oneshot->core, "a oneshot"))
+		return pass(future, -EXDEV);
 	if (oneshot->is_sent)
 		return pass(future, 0);
 	return oneshot->is_closed ? pass(future, -EPIPE) : line_up(wait_of(future), &oneshot->waiters);
@@ -305,6 +326,7 @@ static const struct zok_future_ops oneshot_ops = {.poll = oneshot_poll, .cancel 
 void zok_oneshot_init(struct zok_oneshot *oneshot)
 {
 	init_line(&oneshot->waiters);
+	oneshot->core = zok__core();
 	oneshot->value = NULL;
 	oneshot->is_sent = oneshot->is_closed = false;
 }
@@ -316,6 +338,8 @@ void zok_oneshot_finish(struct zok_oneshot *oneshot)
 
 int zok_oneshot_send(struct zok_oneshot *oneshot, void *value)
 {
+	if (zok__is_foreign(oneshot->core, "a oneshot"))
+		return -EXDEV;
 	if (oneshot->is_sent)
 		return -EALREADY;
 	if (oneshot->is_closed)
@@ -328,6 +352,7 @@ int zok_oneshot_send(struct zok_oneshot *oneshot, void *value)
 
 void zok_oneshot_close(struct zok_oneshot *oneshot)
 {
+	zok__assert_own(oneshot->core, "a oneshot");
 	oneshot->is_closed = true;
 	if (!oneshot->is_sent)
 		serve_all(&oneshot->waiters, -EPIPE);

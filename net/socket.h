@@ -101,7 +101,7 @@ static inline bool zok__is_cut(const struct zok__net *net)
 {
 	const struct zok_task *task = net->core->current;
 
-	return task && task->scope->cancel_code != 0;
+	return task && zok__cancel_code(task->scope) != 0;
 }
 
 /* Ends a future from within its own poll: whoever polls knows already, and is not woken. */

@@ -16,7 +16,8 @@
 static void describe_wait(const struct zok_core *core, const struct zok_task *task, char *text, size_t size)
 {
 	const struct zok_future *awaited = task->awaited;
-	double waited_s = (double)(core->now_ns - task->suspended_ns) / (double)ZOK_S;
+	uint32_t waited = (uint32_t)(core->now_ns >> ZOK__SUSPENDED_SHIFT) - task->suspended_at;
+	double waited_s = (double)((uint64_t)waited << ZOK__SUSPENDED_SHIFT) / (double)ZOK_S;
 
 	if (task->state != ZOK__TASK_SUSPENDED)
 		snprintf(text, size, "is runnable");
@@ -26,12 +27,28 @@ static void describe_wait(const struct zok_core *core, const struct zok_task *ta
 		snprintf(text, size, "has been suspended for %.1f s", waited_s);
 }
 
+/* What it awaits there is not ours to look at. */
+static bool is_away(const struct zok_core *core, const struct zok_task *task, char *text, size_t size)
+{
+	/* Relaxed: for a report. */
+	const struct zok_core *there = __atomic_load_n(&task->core, __ATOMIC_RELAXED);
+
+	if (there == core)
+		return false;
+	if (there)
+		snprintf(text, size, "was taken by core %u", there->options.index);
+	else
+		snprintf(text, size, "is runnable on any core");
+	return true;
+}
+
 static void tell_task(const struct zok_core *core, const struct zok_scope *scope, const struct zok_task *task)
 {
 	static const char *const classes[] = {"", "latency", "normal", "bulk"};
 	char wait[96];
 
-	describe_wait(core, task, wait, sizeof wait);
+	if (!is_away(core, task, wait, sizeof wait))
+		describe_wait(core, task, wait, sizeof wait);
 	zok__log(ZOK_LOG_ERROR, "still alive on core %u: %s (%s), in scope %s, %s", core->options.index, zok_task_name(task),
 		 classes[task->task_class], scope->name, wait);
 }

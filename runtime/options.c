@@ -133,6 +133,28 @@ static int read_wake(const char *text, enum zok__wake_way *way, char *error, siz
 	return -EINVAL;
 }
 
+static const struct {
+	const char *name;
+	enum zok__stealing stealing;
+} stealings[] = {
+	{"auto", ZOK__STEALING_HALF},
+	{"off", ZOK__STEALING_OFF},
+	{"one", ZOK__STEALING_ONE},
+	{"half", ZOK__STEALING_HALF},
+};
+
+static int read_stealing(const char *text, enum zok__stealing *stealing, char *error, size_t error_size)
+{
+	for (size_t i = 0; i < sizeof stealings / sizeof *stealings; i++) {
+		if (strcmp(text ? text : "auto", stealings[i].name) == 0) {
+			*stealing = stealings[i].stealing;
+			return 0;
+		}
+	}
+	snprintf(error, error_size, "stealing: %.40s: must be auto, off, one or half", text);
+	return -EINVAL;
+}
+
 static bool is_power_of_two(uint64_t value)
 {
 	return value != 0 && (value & (value - 1)) == 0;
@@ -171,6 +193,7 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 		{"blocking_threads_max", options->blocking_threads_max, BLOCKING_THREADS_DEFAULT, 1, BLOCKING_THREADS_MAX},
 		{"stall_ns", options->stall_ns, 25 * ZOK_MS, ZOK_MS, 3600 * ZOK_S},
 		{"drain_ns", options->drain_ns, 0, 0, 24 * 3600 * ZOK_S},
+		{"stuck_ns", options->stuck_ns, 10 * ZOK_MS, 1, 3600 * ZOK_S},
 	};
 	enum { COUNT = sizeof numbers / sizeof *numbers };
 	uint64_t v[COUNT];
@@ -198,6 +221,7 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 	config->blocking_threads_max = (unsigned)v[10];
 	config->stall.threshold_ns = v[11];
 	config->drain_ns = v[12];
+	config->core.stuck_ns = v[13];
 	return 0;
 }
 
@@ -251,6 +275,8 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 		rc = read_memory(options->memory, &config.core.memory, error, error_size);
 	if (rc == 0)
 		rc = read_huge_pages(options->huge_pages, &config.core.huge_pages, error, error_size);
+	if (rc == 0)
+		rc = read_stealing(options->stealing, &config.core.stealing, error, error_size);
 	if (rc == 0)
 		rc = zok__engines_choose(options->engine, &config.engine, &config.fallback, error, error_size);
 	if (rc == 0)

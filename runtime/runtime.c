@@ -85,6 +85,7 @@ static void begin_main(struct zok_runtime *runtime)
 {
 	zok__report_take(runtime);
 	note_failure(runtime, zok__conductor_spawn(runtime));
+	zok__inject_open(runtime->inject);
 }
 
 /* When no task is alive on any core: whoever could still wake an engine is waited for. */
@@ -133,7 +134,24 @@ static int make_seats(struct zok_runtime *runtime)
 {
 	runtime->cores = calloc(runtime->core_count, sizeof *runtime->cores);
 	runtime->seats = calloc(runtime->core_count, sizeof *runtime->seats);
-	return runtime->cores && runtime->seats ? 0 : -ENOMEM;
+	runtime->victims = calloc((size_t)runtime->core_count * (runtime->core_count - 1) + 1, sizeof *runtime->victims);
+	runtime->inject = aligned_alloc(_Alignof(struct zok__inject), sizeof *runtime->inject);
+	if (!runtime->cores || !runtime->seats || !runtime->victims || !runtime->inject)
+		return -ENOMEM;
+	runtime->inject->injecting_count = 0;
+	runtime->inject->is_open = false;
+	zok__injected_queue_init(&runtime->inject->queue);
+	return 0;
+}
+
+/* Whom core `thief` turns to when it is idle, nearest first. */
+static const struct zok__victim *order_victims(struct zok_runtime *runtime, unsigned thief)
+{
+	const struct zok__core_set *set = &runtime->config.cores;
+	struct zok__victim *victims = runtime->victims + (size_t)thief * (runtime->core_count - 1);
+
+	zok__victims_order(set->place, runtime->core_count, &set->distances, thief, victims);
+	return victims;
 }
 
 static int make_cores(struct zok_runtime *runtime)
@@ -146,6 +164,8 @@ static int make_cores(struct zok_runtime *runtime)
 		rc = zok__export_create(&runtime->export, config->export_folder, config->is_export_folder_given, runtime->core_count);
 	options.peers = runtime->cores;
 	options.housekeep = zok__placement_check;
+	options.thieves = &runtime->thieves;
+	options.inject = runtime->inject;
 	for (unsigned i = 0; rc == 0 && i < runtime->core_count; i++) {
 		struct zok__export_core *exported = zok__export_core(&runtime->export, i);
 
@@ -153,6 +173,7 @@ static int make_cores(struct zok_runtime *runtime)
 		options.counters = &exported->counters;
 		options.index = i;
 		options.node = runtime->config.cores.place[i].node;
+		options.victims = order_victims(runtime, i);
 		rc = zok__core_create(&runtime->cores[i], &options);
 		runtime->seats[i] = (struct zok__seat){.runtime = runtime, .core = runtime->cores[i]};
 	}
@@ -218,6 +239,8 @@ void zok_runtime_destroy(struct zok_runtime *runtime)
 	zok__gate_finish(&runtime->gate);
 	free(runtime->cores);
 	free(runtime->seats);
+	free(runtime->victims);
+	free(runtime->inject);
 	free(runtime);
 }
 

@@ -3,7 +3,8 @@
  *
  * Stopping. The conductor (stop.c), a fiber of the first core's service scope, runs main_fn in the root scope. When that has returned it cancels
  * every core's root scope and visits the cores until a whole round finds nothing alive anywhere, because a task that ends late may still have
- * sent work to a core visited before. Then it lets the loops end. The engines go last: when all loops are over, the blocking pool's threads have
+ * sent work to a core visited before. A task that was stolen counts where its scope is; what was injected counts from then on until a core has
+ * taken it, and no more is let in. Then it lets the loops end. The engines go last: when all loops are over, the blocking pool's threads have
  * ended, and no cancel is being posted, so that nobody is left who could wake one.
  */
 #ifndef RUNTIME_RUNTIME_H
@@ -48,9 +49,12 @@ struct zok_runtime {
 	struct zok_core **cores;
 	struct zok__seat *seats;
 	struct zok__export export; /* where the cores' counters are */
-	cpu_set_t affinity;	   /* of the process before anything was pinned: for threads that are no cores */
-	struct zok__gate gate;	   /* where the cores meet: see run_core() */
-	int start_result;	   /* atomic: 0, or why a core could not be opened: then none runs */
+	struct zok__thieves thieves;
+	struct zok__inject *inject;
+	struct zok__victim *victims; /* core_count rows of core_count - 1 */
+	cpu_set_t affinity;	     /* of the process before anything was pinned: for threads that are no cores */
+	struct zok__gate gate;	     /* where the cores meet: see run_core() */
+	int start_result;	     /* atomic: 0, or why a core could not be opened: then none runs */
 	bool has_claim, is_started, has_threads;
 	int (*main_fn)(void *arg);
 	void *arg;

@@ -14,7 +14,7 @@
 
 /* ---- The conductor ---- */
 
-/* What a round has found. */
+/* What a round has found. What was injected and taken by a core that had no memory for it is alive there (visit.c). */
 struct round {
 	bool was_alive;
 	uint64_t notes_sent, notes_run;
@@ -31,6 +31,7 @@ static struct round drain_round(struct zok_runtime *runtime)
 		round.notes_sent += visit.notes_sent;
 		round.notes_run += visit.notes_run;
 	}
+	round.was_alive |= zok__inject_has_work(runtime->inject);
 	return round;
 }
 
@@ -57,6 +58,7 @@ static int conduct(void *arg)
 
 	zok__remote_prepare(&remote, first, runtime->main_fn, runtime->arg, &(struct zok_spawn_options){.name = "main"});
 	runtime->result = (int)zok_await(&remote.done);
+	zok__inject_close(runtime->inject);
 	drain(runtime);
 	runtime->phases.is_over = true;
 	for (unsigned i = 1; i < runtime->core_count; i++)

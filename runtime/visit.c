@@ -42,7 +42,7 @@ static void visit_there(struct zok_core *core, struct zok__message *message)
 {
 	struct visit *visit = ZOK_CONTAINER_OF(message, struct visit, message);
 
-	visit->answer.was_alive = core->root.live_count > 0;
+	visit->answer.was_alive = core->root.live_count > 0 || core->has_injected;
 	switch (visit->purpose) {
 	case ZOK__VISIT_CANCEL:
 		zok_scope_cancel(&core->root);

@@ -123,7 +123,7 @@ static inline bool zok__async_begin(struct zok_async *async, struct zok_future *
 	struct zok_task *task = async->task;
 
 	task->awaited = future;
-	if (ZOK_UNLIKELY(task->scope->cancel_code != 0) && !future->is_shielded) {
+	if (ZOK_UNLIKELY(zok__cancel_code(task->scope) != 0) && !future->is_shielded) {
 		zok_future_cancel(future);
 		/* A loop of awaits that all end at once must not keep the core from those who would end it. */
 		zok_async_yield(async);
@@ -137,8 +137,8 @@ static inline ssize_t zok__async_result(struct zok_async *async, struct zok_futu
 	struct zok_task *task = async->task;
 
 	task->awaited = NULL;
-	if (ZOK_UNLIKELY(future->result == -ECANCELED) && task->scope->cancel_code != 0)
-		return task->scope->cancel_code;
+	if (ZOK_UNLIKELY(future->result == -ECANCELED) && zok__cancel_code(task->scope) != 0)
+		return zok__cancel_code(task->scope);
 	return future->result;
 }
 

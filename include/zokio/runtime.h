@@ -53,6 +53,9 @@ struct zok_options {
 	uint32_t receive_buffer_size; /* … of how many bytes (0: 4,096) */
 	uint32_t sq_entries;	      /* submission queue; 0: the engine's default */
 	uint32_t cq_entries;
+	const char *
+		stealing; /* what idle cores may take of others' bulk work: "off"; "one" task at a time; "half" of it; NULL or "auto": half */
+	uint64_t stuck_ns; /* a task that runs longer and whose backlog others take meanwhile is counted and reported. 0: 10 ms */
 	unsigned blocking_threads_max;	       /* 0: 64 */
 	bool keep_signals;		       /* SIGINT and SIGTERM are left to the program */
 	bool contains_faults;		       /* a failed ZOK_CHECK() of a fiber ends only that fiber, main's included: see fault.h */
@@ -124,6 +127,14 @@ ZOK_API int zok_spawn_on(unsigned core, struct zok_scope *scope, int (*fn)(void 
 
 /* Runs fn(arg) in a fiber on core `core` and suspends until it has ended; returns its result, or what zok_spawn_on() would return. */
 ZOK_API int zok_call_on(unsigned core, int (*fn)(void *arg), void *arg);
+
+/*
+ * Runs fn(arg) in a fiber of the root scope of whichever core comes to it first: for threads that are no cores; on a core, too. A core that is
+ * parked is woken. The options are copied, `name` is kept; a task class of 0 is normal. fn is called in any case once this returned 0, also when
+ * the runtime is being cancelled: it owns its argument. Does not block. Any thread, while the runtime is not being destroyed.
+ * -ENOBUFS: 1,024 are waiting already; -ESHUTDOWN: main_fn has returned, or has not begun; -EINVAL: an option is wrong, or no runtime.
+ */
+ZOK_API int zok_inject(int (*fn)(void *arg), void *arg, const struct zok_spawn_options *options);
 
 /*
  * Runs fn(arg) on a thread of the blocking pool, which grows with its queue and shrinks when idle; suspends until it has ended and returns its

@@ -44,6 +44,17 @@ struct zok_core_stats {
 	uint64_t messages_received;
 	uint64_t wakes_by_ring; /* parked cores woken through their ring; those woken by eventfd are not counted */
 
+	/* work that moved: of this core as the one that took it … */
+	uint64_t steal_attempts; /* looks at another core */
+	uint64_t steals;	 /* of which found something */
+	uint64_t tasks_stolen;	 /* taken from other cores */
+	uint64_t tasks_rescued;	 /* of which from behind a task that ran too long */
+	uint64_t tasks_injected; /* taken from what plain threads have injected */
+	/* … and as the one that it is at home with */
+	uint64_t tasks_returned; /* ended on another core */
+	uint64_t tasks_adopted;	 /* spawned on another core, by a task that was away */
+	uint64_t stuck;		 /* a task ran too long while others took its backlog */
+
 	/* time, in nanoseconds; busy + idle = total */
 	uint64_t time_total_ns;
 	uint64_t time_idle_ns;	    /* asleep in the engine's wait */

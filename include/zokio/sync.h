@@ -6,6 +6,10 @@
  * have taken nothing: no lock held, no permit used, no message lost. Fields are private; zeroes are not a valid object, call init. What
  * somebody waits on must stay until nobody does: finish asserts it.
  *
+ * Stealing. An object is of the core that it was initialised on; one that was initialised on none is of no core. A task that may be stolen (task.h) and
+ * touches one of another core is refused with a line in the log: waits, sends and receives give -EXDEV, try calls false; what cannot fail (set,
+ * reset, release, unlock, add, done, close) is a fault of the program and aborts.
+ *
  * Signalling calls (set, unlock, release, done, send without waiting) never suspend. They make waiters runnable; who was served already owns
  * what it waited for when it runs.
  */
@@ -30,6 +34,7 @@ struct zok_wait {
 
 struct zok_event {
 	struct zok_list waiters;
+	struct zok_core *core; /* whose it is */
 	bool is_set;
 };
 
@@ -58,6 +63,7 @@ ZOK_API void zok_event_wait_prepare(struct zok_wait *wait, struct zok_event *eve
 
 struct zok_semaphore {
 	struct zok_list waiters;
+	struct zok_core *core; /* whose it is */
 	uint32_t available;
 };
 
@@ -110,6 +116,7 @@ ZOK_API void zok_mutex_unlock(struct zok_mutex *mutex);
 
 struct zok_wait_group {
 	struct zok_list waiters;
+	struct zok_core *core; /* whose it is */
 	uint32_t count;
 };
 
@@ -135,6 +142,7 @@ ZOK_API void zok_wait_group_wait_prepare(struct zok_wait *wait, struct zok_wait_
 
 struct zok_oneshot {
 	struct zok_list waiters;
+	struct zok_core *core; /* whose it is */
 	void *value;
 	bool is_sent, is_closed;
 };
@@ -169,6 +177,7 @@ ZOK_API void *zok_oneshot_value(const struct zok_oneshot *oneshot);
  */
 struct zok_channel {
 	struct zok_list senders, receivers;
+	struct zok_core *core; /* whose it is */
 	uint8_t *ring;
 	size_t item_size;
 	uint32_t capacity, count, head;

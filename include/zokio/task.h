@@ -9,6 +9,14 @@
  * or -ETIMEDOUT where a deadline was the reason. A result that came before the cancel is returned as it is. Awaits that must not be lost
  * (close, joins) are shielded.
  *
+ * Stealing. A task of class bulk, or one whose spawn allows it, may be taken by an idle core while it is runnable and has no scope of its own
+ * open, so at any await or yield, and before it begins. It then goes on on another thread. What it may touch: its arguments and its stack or
+ * frame, zok_spawn() and zok_scope_cancel() on its own scope and those above, timers, scopes that it opens, memory that is made for several
+ * threads. What it may not keep over an await or a yield: sockets, events, semaphores, mutexes, channels and pools, which belong to a core; a
+ * future that was started; the address of a thread-local variable. errno is kept, but compilers may keep its address within a function: read it
+ * before the next await. A task that needs any of these is spawned with ZOK_STEALING_NEVER, or under a scope that is pinned; one that opens a
+ * scope and uses them only within it need not.
+ *
  * Unless a line says otherwise: functions are called on a core, by a task or a fiber of the scope's own core; they do not suspend.
  */
 #ifndef ZOKIO_TASK_H
@@ -53,19 +61,29 @@ struct zok_task {
 	struct zok_future *awaited; /* what it waits for, so that a cancel can reach it */
 	struct zok_scope *scope;    /* the innermost scope open in it */
 	struct zok_scope *parent;   /* the scope it was spawned in */
-	struct zok_core *core;
-	struct zok_list sibling; /* among the parent's children */
+	struct zok_core *core;	    /* who has it; NULL while it waits for whoever takes it first */
+	struct zok_list sibling;    /* among the parent's children */
+	struct zok_list guest;	    /* among the tasks that a core has of other cores' scopes */
 	struct zok_async async;
 	void (*finish)(struct zok_task *task); /* gives the frame back; NULL: it stays the caller's */
 	const char *name;
-	uint64_t suspended_ns; /* since when it waits, as of the core's last turn: for reports */
 	uint8_t state;
 	uint8_t task_class; /* enum zok_class, never INHERIT once spawned */
 	uint8_t flags;
-	uint32_t woken_at; /* where it is timed from its wake to its run: when */
+	union {
+		uint32_t woken_at;     /* runnable: where it is timed from its wake to its run: when */
+		uint32_t suspended_at; /* suspended: since when, in units of 2^20 ns of the core's clock: for reports */
+	};
 };
 
 ZOK_STATIC_ASSERT(sizeof(struct zok_task) <= 128, "a task is at most 128 bytes of ours beside the caller's frame");
+
+/* Whether other cores may take a task while it is runnable. */
+enum zok_stealing {
+	ZOK_STEALING_BY_CLASS = 0, /* bulk yes, others no */
+	ZOK_STEALING_ALLOWED,	   /* yes; latency: no all the same */
+	ZOK_STEALING_NEVER,
+};
 
 struct zok_spawn_options {
 	const char *name;	   /* a string that outlives the task; shown by tools and in reports. NULL: "task" or "fiber" */
@@ -73,6 +91,7 @@ struct zok_spawn_options {
 	size_t stack_size;	   /* fibers: usable bytes, rounded up; 0: the runtime's default (64 KiB). Tasks: ignored */
 	bool without_guard;	   /* fibers: no guard page below the stack: half the memory mappings, an overflow goes unnoticed */
 	void (*finish)(struct zok_task *task); /* tasks: called last, when nothing of ours needs the frame any more; it may free it */
+	enum zok_stealing stealing;	       /* 0: by class */
 };
 
 struct zok_scope_options {
@@ -82,6 +101,7 @@ struct zok_scope_options {
 	bool cancel_on_error; /* the first child to end with a negative result cancels its siblings and the host's awaits under the scope */
 	bool is_shielded;     /* the parent's cancel and deadline do not reach in: for what must be finished, bounded by its own deadline */
 	bool contains_faults; /* a failed ZOK_CHECK() of a fiber under it ends that fiber, not the process: see fault.h */
+	bool is_pinned;	      /* nothing spawned under it is stolen, whatever its class and its options say */
 };
 
 /* Fields are private; the size is public so that a frame can hold one. */
@@ -89,18 +109,28 @@ struct zok_scope {
 	struct zok_scope *parent;
 	struct zok_task *host; /* who opened it and will close it; NULL: a core's root */
 	struct zok_core *core;
-	struct zok_list children; /* tasks */
-	struct zok_list scopes;	  /* opened under it */
-	struct zok_list sibling;  /* among the parent's scopes */
+	struct zok_list scopes;	 /* opened under it on this core */
+	struct zok_list sibling; /* among the parent's scopes, if that is of this core */
 	struct zok_timer_entry deadline;
 	uint64_t deadline_ns;	  /* ZOK_NEVER: none */
 	struct zok_future joined; /* ready when the last child has ended */
 	const char *name;
-	int cancel_code; /* 0, -ECANCELED, -ETIMEDOUT */
-	int error;	 /* the first negative result of a child */
-	uint32_t live_count;
+	struct zok_scope *cancel_next; /* among those that a task elsewhere asked to cancel */
+	int cancel_code;	       /* atomic, as above: 0, -ECANCELED, -ETIMEDOUT */
+	bool is_cancel_asked;	       /* atomic: by a task elsewhere */
+	bool is_pinned, contains_faults;
+	/* what each child's beginning and end changes: behind what those read that are away */
 	uint8_t flags;
+	uint32_t live_count;	  /* atomic: read by tasks on other cores */
+	int error;		  /* the first negative result of a child */
+	struct zok_list children; /* tasks */
 };
+
+/* 0, or why the scope was cancelled. Relaxed: a task elsewhere that reads an old 0 is found by the poke that follows (core/away.h). */
+static inline int zok__cancel_code(const struct zok_scope *scope)
+{
+	return __atomic_load_n(&scope->cancel_code, __ATOMIC_RELAXED);
+}
 
 /*
  * Spawns a fiber that runs fn(arg) in `scope` (NULL: the calling task's innermost scope). It runs at the earliest when the caller suspends.

@@ -37,7 +37,7 @@ static void switch_back_errno(void *arg)
 
 	zok__fiber_arrive(&pair->fiber);
 	for (;; pair->arrivals++)
-		zok__fiber_switch_errno(&pair->fiber, &pair->main, &pair->errno_address);
+		ZOK__FIBER_SWITCH_ERRNO(&pair->fiber, &pair->main, pair->errno_address);
 }
 
 static double one_way_ns(uint64_t start_ns, double switches)
@@ -91,7 +91,7 @@ static double run_ours_errno(void *arg)
 	zok__fiber_switch(&pair.main, &pair.fiber);
 	start_ns = bench_now_ns();
 	for (int i = 0; i < ROUND_TRIPS; i++)
-		zok__fiber_switch_errno(&pair.main, &pair.fiber, &pair.errno_address);
+		ZOK__FIBER_SWITCH_ERRNO(&pair.main, &pair.fiber, pair.errno_address);
 	ns = one_way_ns(start_ns, 2.0 * ROUND_TRIPS);
 	zok__stack_release(&cache, stack);
 	zok__stack_cache_finish(&cache);

@@ -221,7 +221,7 @@ static void test_backtrace_ends_at_the_entry(void **state)
 static void spoil_errno(struct pair *pair)
 {
 	errno = EBADF;
-	zok__fiber_switch_errno(&pair->fiber, &pair->main, &pair->errno_address);
+	ZOK__FIBER_SWITCH_ERRNO(&pair->fiber, &pair->main, pair->errno_address);
 	pair->seen = (uint64_t)*pair->errno_address;
 }
 
@@ -232,7 +232,7 @@ static void test_errno_belongs_to_the_fiber(void **state)
 
 	pair_init(&pair, spoil_errno);
 	errno = ENOENT;
-	zok__fiber_switch_errno(&pair.main, &pair.fiber, &pair.errno_address);
+	ZOK__FIBER_SWITCH_ERRNO(&pair.main, &pair.fiber, pair.errno_address);
 	here = *pair.errno_address;
 	assert_int_equal(here, ENOENT);
 	zok__fiber_switch(&pair.main, &pair.fiber);

@@ -35,6 +35,8 @@ static const struct refusal {
 	{{.memory = "local"}, "memory: local: no such policy; there are preferred, strict, interleave"},
 	{{.memory = ""}, "memory: : no such policy; there are preferred, strict, interleave"},
 	{{.huge_pages = "2m"}, "huge_pages: 2m: no such size; there are auto, off, 2M, 1G"},
+	{{.stuck_ns = 3600 * ZOK_S + 1}, "stuck_ns: 3600000000001: must be from 1 to 3600000000000"},
+	{{.stealing = "always"}, "stealing: always: must be auto, off, one or half"},
 	{{.mode = ""}, "mode: : no such mode; there are park, adaptive, spin, sqpoll"},
 	{{.mode = "Park"}, "mode: Park: no such mode; there are park, adaptive, spin, sqpoll"},
 	{{.mode = "0123456789012345678901234567890123456789CUT"},
