@@ -1,0 +1,148 @@
+/*
+ * What does it cost to spawn work that two cores share? Batches of 1,000 tasks that end at once, joined by their scope; a binary tree whose nodes
+ * spawn into one scope, from wherever they were stolen to; and fork and join, a scope of its own at each node. Against one core (stealing off),
+ * and Go.
+ */
+#include "perf/bench/bench.h"
+#include "perf/bench/bench_cores.h"
+#include "zokio/zokio.h"
+
+#include <math.h>
+
+enum { BATCH = 1000, SPAWNS = 2000000, TREE_DEPTH = 13, TREES = 40, FORK_DEPTH = 9, FORKS = 500 };
+
+static const struct zok_spawn_options bulk = {.task_class = ZOK_CLASS_BULK};
+
+static double mps(uint64_t began_ns, double count)
+{
+	return count * 1000 / (double)(bench_now_ns() - began_ns);
+}
+
+static int end_at_once(struct zok_task *task)
+{
+	return 0;
+}
+
+static int return_at_once(void *arg)
+{
+	return 0;
+}
+
+static double spawn_tasks(void *arg)
+{
+	static struct zok_task tasks[BATCH];
+	uint64_t began_ns = bench_now_ns();
+
+	for (unsigned done = 0; done < SPAWNS; done += BATCH) {
+		struct zok_scope *scope = zok_scope_open(NULL);
+
+		for (unsigned i = 0; i < BATCH; i++)
+			zok_task_spawn(scope, &tasks[i], end_at_once, &bulk);
+		zok_scope_close(scope, 0);
+	}
+	return mps(began_ns, SPAWNS);
+}
+
+static double spawn_fibers(void *arg)
+{
+	uint64_t began_ns = bench_now_ns();
+
+	for (unsigned done = 0; done < SPAWNS; done += BATCH) {
+		struct zok_scope *scope = zok_scope_open(NULL);
+
+		for (unsigned i = 0; i < BATCH; i++)
+			zok_spawn(scope, return_at_once, NULL, &bulk);
+		zok_scope_close(scope, 0);
+	}
+	return mps(began_ns, SPAWNS);
+}
+
+static int grow(void *arg)
+{
+	uintptr_t depth = (uintptr_t)arg;
+	int rc = 0;
+
+	for (int i = 0; i < 2 && depth > 0 && rc == 0; i++)
+		rc = zok_spawn(NULL, grow, (void *)(depth - 1), &bulk);
+	return rc;
+}
+
+static int fork_and_join(void *arg)
+{
+	uintptr_t depth = (uintptr_t)arg;
+	struct zok_scope *scope;
+	int rc = 0;
+
+	if (depth == 0)
+		return 0;
+	scope = zok_scope_open(NULL);
+	if (!scope)
+		return -1;
+	for (int i = 0; i < 2 && rc == 0; i++)
+		rc = zok_spawn(scope, fork_and_join, (void *)(depth - 1), &bulk);
+	return zok_scope_close(scope, rc);
+}
+
+static double repeat(int (*fn)(void *arg), unsigned depth, unsigned count)
+{
+	uint64_t began_ns = bench_now_ns();
+	int rc = 0;
+
+	for (unsigned i = 0; i < count && rc == 0; i++) {
+		struct zok_scope *scope = zok_scope_open(NULL);
+
+		rc = zok_spawn(scope, fn, (void *)(uintptr_t)depth, &bulk);
+		rc = zok_scope_close(scope, rc);
+	}
+	return rc == 0 ? mps(began_ns, (double)count * ((2 << depth) - 1)) : NAN;
+}
+
+static double grow_trees(void *arg)
+{
+	return repeat(grow, TREE_DEPTH, TREES);
+}
+
+static double fork_trees(void *arg)
+{
+	return repeat(fork_and_join, FORK_DEPTH, FORKS);
+}
+
+struct way {
+	double (*fn)(void *arg);
+	const char *stealing;
+};
+
+static double ours(void *arg)
+{
+	const struct way *way = arg;
+
+	return bench_on_two_cores(way->stealing, way->fn, NULL);
+}
+
+static double go(void *arg)
+{
+	return bench_go(arg);
+}
+
+int main(int argc, char **argv)
+{
+	static struct way tasks = {spawn_tasks, "half"}, tasks_off = {spawn_tasks, "off"}, fibers = {spawn_fibers, "half"},
+			  fibers_off = {spawn_fibers, "off"}, trees = {grow_trees, "half"}, trees_off = {grow_trees, "off"},
+			  forks = {fork_trees, "half"}, forks_off = {fork_trees, "off"};
+	static char spawn[] = "spawn", tree[] = "tree", fork_join[] = "fork_join";
+	const struct bench_case spawn_cases[] = {{"zokio fibers, two cores", ours, &fibers},
+						 {"zokio stackless, two cores", ours, &tasks},
+						 {"zokio fibers, stealing off", ours, &fibers_off},
+						 {"zokio stackless, stealing off", ours, &tasks_off},
+						 {"Go", go, spawn}};
+	const struct bench_case tree_cases[] = {
+		{"zokio fibers, two cores", ours, &trees}, {"zokio fibers, stealing off", ours, &trees_off}, {"Go", go, tree}};
+	const struct bench_case fork_cases[] = {
+		{"zokio fibers, two cores", ours, &forks}, {"zokio fibers, stealing off", ours, &forks_off}, {"Go", go, fork_join}};
+
+	bench_init(argc, argv);
+	bench_ask(&(struct bench_question){.name = "spawn_run", .unit = "M/s", .is_higher_better = true}, spawn_cases, 5);
+	bench_ask(&(struct bench_question){.name = "tree", .unit = "M/s", .is_higher_better = true}, tree_cases, 3);
+	bench_ask(&(struct bench_question){.name = "fork_join", .unit = "M/s", .is_higher_better = true}, fork_cases, 3);
+	return 0;
+}
