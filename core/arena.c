@@ -42,7 +42,7 @@ void zok_arena_finish(struct zok_arena *arena)
 	arena->used_size = 0;
 }
 
-static int add_chunk(struct zok_arena *arena, size_t least)
+static int add_chunk(struct zok_arena *arena, size_t least, const void *site)
 {
 	size_t size = arena->chunk_size;
 	struct chunk *chunk;
@@ -51,7 +51,7 @@ static int add_chunk(struct zok_arena *arena, size_t least)
 		return -1;
 	if (size < least + sizeof *chunk)
 		size = least + sizeof *chunk;
-	chunk = zok__allocate(arena->allocator, size, ALIGNMENT_DEFAULT);
+	chunk = zok__allocate_for(arena->allocator, size, ALIGNMENT_DEFAULT, site);
 	if (!chunk)
 		return -1;
 	chunk->older = arena->chunks;
@@ -83,7 +83,7 @@ void *zok_arena_allocate(struct zok_arena *arena, size_t size, size_t alignment)
 	if ((alignment & (alignment - 1)) != 0)
 		return NULL;
 	memory = carve(arena, size, alignment);
-	if (memory || size > SIZE_MAX - alignment || add_chunk(arena, size + alignment) < 0)
+	if (memory || size > SIZE_MAX - alignment || add_chunk(arena, size + alignment, __builtin_return_address(0)) < 0)
 		return memory;
 	return carve(arena, size, alignment);
 }

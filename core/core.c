@@ -2,6 +2,7 @@
 #include "core/core.h"
 
 #include "core/away.h"
+#include "core/leak.h"
 #include "core/log.h"
 
 #include <assert.h>
@@ -91,6 +92,7 @@ void zok__core_destroy(struct zok_core *core)
 	zok__stack_cache_finish(&core->stacks);
 	zok_pool_finish(&core->scopes);
 	zok_pool_finish(&core->fibers);
+	zok__leak_forget(core);
 	zok__heap_destroy(core->heap); /* the core lies in it */
 }
 

@@ -66,7 +66,7 @@ void zok_pool_finish(struct zok_pool *pool)
 }
 
 /* Fetches one slab of up to `count` objects and puts them on the free list, lowest address first. */
-static int fetch_slab(struct zok_pool *pool, size_t count)
+static int fetch_slab(struct zok_pool *pool, size_t count, const void *site)
 {
 	size_t offset = round_up(sizeof(struct slab), pool->alignment);
 	struct slab *slab;
@@ -76,7 +76,7 @@ static int fetch_slab(struct zok_pool *pool, size_t count)
 		count = pool->count_max - pool->total_count;
 	if (count == 0 || count > (SIZE_MAX - offset) / pool->object_size)
 		return -ENOMEM;
-	slab = zok__allocate(pool->allocator, offset + count * pool->object_size, pool->alignment);
+	slab = zok__allocate_for(pool->allocator, offset + count * pool->object_size, pool->alignment, site);
 	if (!slab)
 		return -ENOMEM;
 	slab->next = pool->slabs;
@@ -93,7 +93,7 @@ static int fetch_slab(struct zok_pool *pool, size_t count)
 
 void *zok_pool_get_slow(struct zok_pool *pool)
 {
-	if (fetch_slab(pool, pool->slab_count) < 0)
+	if (fetch_slab(pool, pool->slab_count, __builtin_return_address(0)) < 0)
 		return NULL;
 	return zok_pool_get(pool);
 }
@@ -106,5 +106,5 @@ int zok_pool_reserve(struct zok_pool *pool, size_t count)
 		return 0;
 	if (count - free_count > pool->count_max - pool->total_count)
 		return -ENOMEM;
-	return fetch_slab(pool, count - free_count);
+	return fetch_slab(pool, count - free_count, __builtin_return_address(0));
 }

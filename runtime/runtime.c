@@ -207,6 +207,7 @@ int zok_runtime_create(struct zok_runtime **out, const struct zok_options *optio
 	if (rc < 0)
 		goto fail;
 	runtime->core_count = runtime->config.core.core_count;
+	zok__leak_begin();
 	zok__allocator_set(runtime->config.allocator);
 	sched_getaffinity(0, sizeof runtime->affinity, &runtime->affinity);
 	rc = make_cores(runtime);
@@ -232,6 +233,7 @@ void zok_runtime_destroy(struct zok_runtime *runtime)
 		zok__core_destroy(runtime->cores[i]);
 	zok__export_destroy(&runtime->export);
 	if (runtime->has_claim) {
+		zok__leaks_report();
 		zok__allocator_set(NULL);
 		unclaim();
 	}

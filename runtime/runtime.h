@@ -127,4 +127,9 @@ unsigned zok__blocking_thread_count(void);
 /* Waits for the threads, which have nothing left to do. */
 void zok__blocking_stop(void);
 
+/* ---- leaks.c ---- */
+
+/* Names in the log who allocated what is still alive since zok__leak_begin(). In builds that watch for leaks. */
+void zok__leaks_report(void);
+
 #endif

@@ -13,6 +13,20 @@
 
 #include <cmocka.h>
 
+/* Sizes that no machine has are refused by the allocator under test, also where a sanitizer would rather end the test. */
+const char *__asan_default_options(void);
+const char *__tsan_default_options(void);
+
+const char *__asan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
+const char *__tsan_default_options(void)
+{
+	return "allocator_may_return_null=1";
+}
+
 /* What stands behind: the general one, which counts. */
 static struct zok_general_allocator behind;
 
