@@ -87,7 +87,13 @@ static void note_memory(struct pin *pin, int error)
 {
 	static char note[128];
 
-	snprintf(note, sizeof note, "set_mempolicy(2) %s", error == ENOTSUP ? "set something else" : strerror(error));
+	char nodes[48];
+
+	zok__bitset_format(&pin->nodes, nodes, sizeof nodes);
+	if (error == EINVAL)
+		snprintf(note, sizeof note, "node %s has no memory that this process may use", nodes);
+	else
+		snprintf(note, sizeof note, "set_mempolicy(2) %s", error == ENOTSUP ? "set something else" : strerror(error));
 	pin->policy_note = note;
 }
 

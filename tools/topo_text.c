@@ -44,6 +44,9 @@ static void print_head(FILE *out, const struct topo *topo)
 	if (topology->kind_count > 1)
 		fprintf(out, ", %d kinds of cores", topology->kind_count);
 	fprintf(out, "; read by %s\n", topology->source);
+	if (strcmp(topology->source, zok__topology_sources[0]->name) != 0)
+		fprintf(out, "%s could not read it (a container that hides /sys?): this is what the affinity mask and /sys show\n",
+			zok__topology_sources[0]->name);
 }
 
 static void print_pools(FILE *out, const struct zok__node_memory *memory)
@@ -203,6 +206,8 @@ static void print_devices(FILE *out, const struct topo *topo)
 	const struct zok__devices *devices = &topo->topology->devices;
 	size_t left_out = 0;
 
+	if (devices->count == 0)
+		return;
 	fprintf(out, "\n%-5s %-14s %4s  %-24s %-13s %-14s %9s\n", "", "device", "node", "near CPUs", "PCI address", "driver", "size");
 	for (size_t i = 0; i < devices->count; i++) {
 		if (!devices->device[i].is_virtual || topo->shows_all)

@@ -76,6 +76,32 @@ class Text(unittest.TestCase):
         self.assertEqual(said.decode().replace("\r\n", "\n"), plain)
 
 
+class Container(unittest.TestCase):
+    """/sys is hidden, as containers do: hwloc is refused, and the affinity mask serves."""
+
+    def run_without_sys(self, *arguments):
+        script = 'mount -t tmpfs none /sys || exit 99; exec "$@"'
+        try:
+            done = subprocess.run(["unshare", "--user", "--map-root-user", "--mount", "sh", "-c", script, "sh", ZOK, "topo", *arguments],
+                                  capture_output=True, text=True, timeout=60)
+        except FileNotFoundError:
+            self.skipTest("there is no unshare(1)")
+        if done.returncode == 99 or done.stderr.startswith("unshare:"):
+            self.skipTest("no namespace of our own to be had")
+        return done
+
+    def test_the_affinity_mask_serves(self):
+        done = self.run_without_sys()
+        self.assertEqual((done.returncode, done.stderr), (0, ""))
+        self.assertIn("read by affinity\nhwloc could not read it", done.stdout)
+        chosen = json.loads(self.run_without_sys("--explain", "all", "--json").stdout)["cores"]
+        self.assertEqual({c["cpu"] for c in chosen}, os.sched_getaffinity(0))
+
+    def test_no_device_is_near_anything(self):
+        done = self.run_without_sys("--explain", "near:eth0")
+        self.assertEqual((done.returncode, done.stderr), (2, "zok topo: cores: near:eth0: no such NIC or disk here; NICs and disks are none\n"))
+
+
 class Json(unittest.TestCase):
     def setUp(self):
         with open(os.path.join(ROOT, "docs", "schemas", "topo.schema.json"), encoding="utf-8") as file:
