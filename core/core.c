@@ -104,6 +104,8 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 		.cq_entries = core->options.cq_entries,
 		.sqpoll_cpu = core->options.sqpoll_cpu,
 		.sqpoll_idle_ms = core->options.sqpoll_idle_ms,
+		.sqpoll_share_fd = core->options.sqpoll_share_fd,
+		.busy_poll_us = core->options.busy_poll_us,
 		.bufs = &core->bufs,
 		.counters = core->counters,
 	};

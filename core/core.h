@@ -51,6 +51,8 @@ struct zok__core_options {
 	void (*housekeep)(struct zok_core *core); /* called on the core's own turn, at most once a second and never while it sleeps; NULL */
 	int sqpoll_cpu;				  /* -1: unpinned */
 	uint32_t sqpoll_idle_ms;
+	int sqpoll_share_fd; /* set before the core is opened: engine.h */
+	uint32_t busy_poll_us;
 	enum zok__stealing stealing;
 	const struct zok__victim *victims; /* core_count - 1 of them, nearest first; unused without stealing */
 	struct zok__thieves *thieves;	   /* the runtime's; unused without stealing */

@@ -44,6 +44,8 @@ struct zok__engine_options {
 	uint32_t cq_entries; /* 0: the engine's default */
 	int sqpoll_cpu;	     /* -1: unpinned */
 	uint32_t sqpoll_idle_ms;
+	int sqpoll_share_fd;		/* another engine's, from its report: its poll thread serves this one too; 0: a thread of its own */
+	uint32_t busy_poll_us;		/* a sleeping wait polls the network devices for so long first (NAPI); 0: not */
 	struct zok__bufs *bufs;		/* the core's receive buffers (core/bufs.h); the engine may register their memory */
 	struct zok__counters *counters; /* where submits, completions and shortages are counted (core/counters.h) */
 };
@@ -60,6 +62,7 @@ struct zok__engine_report {
 	const char *mode;   /* what is really active */
 	const struct zok__engine_feature *features;
 	size_t feature_count;
+	int sqpoll_share_fd; /* 0: nothing to share */
 };
 
 struct zok__engine_ops {

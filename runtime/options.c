@@ -190,6 +190,7 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 		{"receive_buffer_size", options->receive_buffer_size, BUFFER_SIZE_DEFAULT, 64, 16 << 20},
 		{"sq_entries", options->sq_entries, 0, 0, QUEUE_ENTRIES_MAX},
 		{"cq_entries", options->cq_entries, 0, 0, 2 * QUEUE_ENTRIES_MAX},
+		{"busy_poll_us", options->busy_poll_us, 0, 0, 1000000},
 		{"blocking_threads_max", options->blocking_threads_max, BLOCKING_THREADS_DEFAULT, 1, BLOCKING_THREADS_MAX},
 		{"stall_ns", options->stall_ns, 25 * ZOK_MS, ZOK_MS, 3600 * ZOK_S},
 		{"drain_ns", options->drain_ns, 0, 0, 24 * 3600 * ZOK_S},
@@ -218,10 +219,11 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 	config->core.receive_buffer_size = (uint32_t)v[7];
 	config->core.sq_entries = (uint32_t)v[8];
 	config->core.cq_entries = (uint32_t)v[9];
-	config->blocking_threads_max = (unsigned)v[10];
-	config->stall.threshold_ns = v[11];
-	config->drain_ns = v[12];
-	config->core.stuck_ns = v[13];
+	config->core.busy_poll_us = (uint32_t)v[10];
+	config->blocking_threads_max = (unsigned)v[11];
+	config->stall.threshold_ns = v[12];
+	config->drain_ns = v[13];
+	config->core.stuck_ns = v[14];
 	return 0;
 }
 

@@ -26,6 +26,12 @@ void zok__report_take(struct zok_runtime *runtime)
 	for (size_t i = 0; i < report.feature_count; i++)
 		used = append(runtime->report, sizeof runtime->report, used, report.features[i].name,
 			      report.features[i].is_active ? "on" : "off", report.features[i].reason);
+	if (runtime->sqpoll) {
+		char threads[160];
+
+		zok__sqpoll_describe(runtime->sqpoll, runtime->core_count, threads, sizeof threads);
+		used = append(runtime->report, sizeof runtime->report, used, "sqpoll threads", "", threads);
+	}
 	used = append(runtime->report, sizeof runtime->report, used, "wake", "", runtime->calibration.text);
 	append(runtime->report, sizeof runtime->report, used, "stall detector", is_watched ? "on" : "off", stalls);
 	zok__export_publish(&runtime->export, &report, runtime->config.core.budget_ns);

@@ -66,6 +66,29 @@ static void open_core(struct zok__seat *seat)
 	seat->result = zok__core_open(core, seat->reason, sizeof seat->reason);
 }
 
+/*
+ * In the mode sqpoll: those whose poll thread others share are opened first, one gate earlier. Where a thread cannot be shared, because its ring could
+ * not be made, the engine makes one of its own.
+ */
+static void open_after_leader(struct zok__seat *seat)
+{
+	struct zok_runtime *runtime = seat->runtime;
+	unsigned index = seat->core->options.index, leader = runtime->sqpoll[index].leader;
+	struct zok__engine *engine;
+	struct zok__engine_report report = {0};
+
+	if (leader == index)
+		open_core(seat);
+	zok__gate_pass(&runtime->gate);
+	if (leader == index)
+		return;
+	engine = runtime->cores[leader]->engine;
+	if (engine)
+		engine->ops->report(engine, &report);
+	seat->core->options.sqpoll_share_fd = report.sqpoll_share_fd;
+	open_core(seat);
+}
+
 static void note_failure(struct zok_runtime *runtime, int rc)
 {
 	int none = 0;
@@ -106,7 +129,10 @@ static void *run_core(void *arg)
 	struct zok_core *core = seat->core;
 	bool is_first = core->options.index == 0;
 
-	open_core(seat);
+	if (runtime->sqpoll)
+		open_after_leader(seat);
+	else
+		open_core(seat);
 	note_failure(runtime, seat->result);
 	if (seat->result == 0)
 		zok__stalls_watch(runtime->stalls, core);
@@ -174,6 +200,7 @@ static int make_cores(struct zok_runtime *runtime)
 		options.index = i;
 		options.node = runtime->config.cores.place[i].node;
 		options.victims = order_victims(runtime, i);
+		options.sqpoll_cpu = runtime->sqpoll ? runtime->sqpoll[i].cpu : -1;
 		rc = zok__core_create(&runtime->cores[i], &options);
 		runtime->seats[i] = (struct zok__seat){.runtime = runtime, .core = runtime->cores[i]};
 	}
@@ -210,7 +237,10 @@ int zok_runtime_create(struct zok_runtime **out, const struct zok_options *optio
 	zok__leak_begin();
 	zok__allocator_set(runtime->config.allocator);
 	sched_getaffinity(0, sizeof runtime->affinity, &runtime->affinity);
-	rc = make_cores(runtime);
+	if (runtime->config.core.mode == ZOK__MODE_SQPOLL)
+		rc = zok__sqpoll_plan(&runtime->config.cores, &runtime->sqpoll);
+	if (rc == 0)
+		rc = make_cores(runtime);
 	if (rc < 0)
 		goto fail;
 	zok__cancel_prepare(runtime);
@@ -243,6 +273,7 @@ void zok_runtime_destroy(struct zok_runtime *runtime)
 	free(runtime->seats);
 	free(runtime->victims);
 	free(runtime->inject);
+	free(runtime->sqpoll);
 	free(runtime);
 }
 

@@ -15,6 +15,7 @@
 #include "runtime/export.h"
 #include "runtime/gate.h"
 #include "runtime/options.h"
+#include "runtime/sqpoll.h"
 #include "runtime/stall.h"
 #include "zokio/runtime.h"
 
@@ -67,6 +68,7 @@ struct zok_runtime {
 	int signal_number;	    /* atomic: of the first signal */
 	struct zok__stalls *stalls; /* NULL: there is no detector */
 	struct zok__calibration calibration;
+	struct zok__sqpoll_seat *sqpoll; /* by core; NULL in other modes */
 	char report[ZOK__REPORT_SIZE];
 };
 

@@ -15,6 +15,7 @@
 
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
 
 enum { SLOTS_DEFAULT = 4096, SLOTS_MAX = 1 << 24 };
 
@@ -41,6 +42,23 @@ static int enable(struct zok__uring *uring)
 	return io_uring_register((unsigned)uring->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, NULL, 0);
 }
 
+/* After the ring is enabled, by its owner. Whether a device really polls is its driver's affair; the loopback device has nothing to poll. */
+static void poll_devices(struct zok__uring *uring, uint32_t busy_poll_us)
+{
+	struct zok__uring_napi napi = {.busy_poll_to = busy_poll_us, .prefer_busy_poll = 1};
+	char reason[sizeof uring->features[0].reason] = "not asked for";
+	int rc = -1;
+
+	if (busy_poll_us > 0) {
+		rc = io_uring_register((unsigned)uring->ring.ring_fd, ZOK__URING_REGISTER_NAPI, &napi, 1);
+		if (rc < 0)
+			snprintf(reason, sizeof reason, "kernel refuses it: %s", strerror(-rc));
+		else
+			snprintf(reason, sizeof reason, "%u us before a sleep", busy_poll_us);
+	}
+	zok__uring_note_feature(uring, "napi-busy-poll", rc >= 0, reason);
+}
+
 static int init(struct zok__uring *uring, const struct zok__engine_options *options, char *reason, size_t reason_size)
 {
 	int rc = zok__uring_setup(uring, options, reason, reason_size);
@@ -51,8 +69,10 @@ static int init(struct zok__uring *uring, const struct zok__engine_options *opti
 		rc = zok__uring_buffers_init(uring, options->bufs);
 	if (rc == 0)
 		rc = enable(uring);
-	if (rc == 0)
+	if (rc == 0) {
+		poll_devices(uring, options->busy_poll_us);
 		rc = zok__uring_wake_init(uring);
+	}
 	return rc;
 }
 
@@ -86,6 +106,7 @@ static void report(const struct zok__engine *engine, struct zok__engine_report *
 		.mode = uring->mode,
 		.features = uring->features,
 		.feature_count = uring->feature_count,
+		.sqpoll_share_fd = uring->is_sqpoll ? uring->ring.ring_fd : 0,
 	};
 }
 

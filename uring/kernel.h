@@ -10,4 +10,14 @@
 #define IORING_ENTER_NO_IOWAIT (1U << 7) /* 6.15: a sleeping core is idle, not "waiting for I/O" */
 #endif
 
+/* 6.9: a wait polls the devices of its sockets before it sleeps. The opcode is an enumerator in newer headers, so it has a name of ours. */
+enum { ZOK__URING_REGISTER_NAPI = 27 };
+
+struct zok__uring_napi {
+	uint32_t busy_poll_to; /* µs */
+	uint8_t prefer_busy_poll;
+	uint8_t pad[3];
+	uint64_t reserved;
+};
+
 #endif

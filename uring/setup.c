@@ -9,7 +9,7 @@ enum { SQ_ENTRIES_DEFAULT = 1024, CQ_ENTRIES_DEFAULT = 16384, SQPOLL_IDLE_MS_DEF
 /* One way to set a ring up. Tried from the best on; a kernel that does not know a flag says EINVAL. */
 struct recipe {
 	uint32_t flags;
-	bool is_sqpoll, is_pinned;
+	bool is_sqpoll, is_pinned, is_shared;
 };
 
 /* SUBMIT_ALL: an SQE that is refused does not hold up those behind it. R_DISABLED: nothing runs before everything is registered. */
@@ -18,6 +18,7 @@ struct recipe {
 #define FLAGS_SQPOLL (FLAGS_ALL | IORING_SETUP_SINGLE_ISSUER | IORING_SETUP_SQPOLL)
 
 static const struct recipe recipes[] = {
+	{.flags = FLAGS_SQPOLL | IORING_SETUP_ATTACH_WQ, .is_sqpoll = true, .is_shared = true},
 	{.flags = FLAGS_SQPOLL | IORING_SETUP_SQ_AFF, .is_sqpoll = true, .is_pinned = true},
 	{.flags = FLAGS_SQPOLL, .is_sqpoll = true},
 	{.flags = FLAGS_OWN},
@@ -31,6 +32,7 @@ static int try_recipe(struct zok__uring *uring, const struct recipe *recipe, con
 		.cq_entries = options->cq_entries ? options->cq_entries : CQ_ENTRIES_DEFAULT,
 		.sq_thread_idle = options->sqpoll_idle_ms ? options->sqpoll_idle_ms : SQPOLL_IDLE_MS_DEFAULT,
 		.sq_thread_cpu = recipe->is_pinned ? (uint32_t)options->sqpoll_cpu : 0,
+		.wq_fd = recipe->is_shared ? (uint32_t)options->sqpoll_share_fd : 0,
 	};
 	uint32_t sq_entries = options->sq_entries ? options->sq_entries : SQ_ENTRIES_DEFAULT;
 
@@ -55,6 +57,8 @@ static int make_ring(struct zok__uring *uring, const struct zok__engine_options 
 		if (recipe->is_sqpoll && options->mode != ZOK__MODE_SQPOLL)
 			continue;
 		if (recipe->is_pinned && options->sqpoll_cpu < 0)
+			continue;
+		if (recipe->is_shared && options->sqpoll_share_fd <= 0)
 			continue;
 		rc = try_recipe(uring, recipe, options);
 		if (rc == 0)
@@ -102,6 +106,8 @@ static void note_sqpoll(struct zok__uring *uring, const struct zok__engine_optio
 		snprintf(reason, sizeof reason, "off in this mode");
 	else if (!recipe->is_sqpoll)
 		snprintf(reason, sizeof reason, "kernel refuses it: %s", strerror(-error));
+	else if (recipe->is_shared)
+		snprintf(reason, sizeof reason, "by the thread of another core's ring");
 	else if (recipe->is_pinned)
 		snprintf(reason, sizeof reason, "on processor %d", options->sqpoll_cpu);
 	else if (options->sqpoll_cpu >= 0)

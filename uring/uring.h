@@ -49,7 +49,7 @@ struct zok__uring_abilities {
 	int msg_ring_error;
 };
 
-enum { ZOK__URING_FEATURES_MAX = 16, ZOK__URING_SILENT_MAX = 256 };
+enum { ZOK__URING_FEATURES_MAX = 24, ZOK__URING_SILENT_MAX = 256 };
 
 /* An SQE that posts a completion only if it fails (silent.c). */
 struct zok__uring_silent {

@@ -499,6 +499,63 @@ static void test_sqpoll_without_its_processor(void **state)
 	world.engine->ops->destroy(world.engine);
 }
 
+/* A second ring behind the first one's poll thread; what both submit is served. */
+static void test_two_rings_share_a_poll_thread(void **state)
+{
+	struct world first, second = {0};
+	struct zok__engine_options options = {.mode = ZOK__MODE_SQPOLL, .sqpoll_cpu = -1, .counters = &second.counters};
+	struct zok__engine_report report;
+	char reason[256] = "";
+
+	open_world(&first, ZOK__MODE_SQPOLL, 0);
+	first.engine->ops->report(first.engine, &report);
+	if (!is_active(&report, "sqpoll")) {
+		close_world(&first);
+		skip();
+	}
+	options.sqpoll_share_fd = report.sqpoll_share_fd;
+	assert_true(options.sqpoll_share_fd > 0);
+	assert_int_equal(zok__engine_uring.create(&second.engine, &options, reason, sizeof reason), 0);
+	second.engine->ops->report(second.engine, &report);
+	for (size_t i = 0; i < report.feature_count; i++)
+		if (strcmp(report.features[i].name, "sqpoll") == 0)
+			assert_string_equal(report.features[i].reason, "by the thread of another core's ring");
+	for (int i = 0; i < 100; i++) {
+		struct probe_op one, other;
+
+		prepare(&one, ZOK_OP_NOP, -1);
+		prepare(&other, ZOK_OP_NOP, -1);
+		submit(&first, &one);
+		submit(&second, &other);
+		wait_ended(&first, &one);
+		wait_ended(&second, &other);
+	}
+	second.engine->ops->destroy(second.engine);
+	close_world(&first);
+}
+
+static void test_busy_polling_is_tried_and_told(void **state)
+{
+	struct world world = {0};
+	struct zok__engine_options options = {.sqpoll_cpu = -1, .busy_poll_us = 20, .counters = &world.counters};
+	struct zok__engine_report report;
+	char reason[256] = "";
+	bool is_told = false;
+
+	if (zok__engine_uring.create(&world.engine, &options, reason, sizeof reason) < 0)
+		skip();
+	world.engine->ops->report(world.engine, &report);
+	for (size_t i = 0; i < report.feature_count; i++) {
+		const struct zok__engine_feature *feature = &report.features[i];
+
+		if (strcmp(feature->name, "napi-busy-poll") == 0)
+			is_told = strstr(feature->reason, feature->is_active ? "20 us before a sleep" : "kernel refuses it") != NULL;
+	}
+	assert_true(is_told);
+	world.engine->ops->wait(world.engine, ZOK_MS);
+	world.engine->ops->destroy(world.engine);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -516,6 +573,8 @@ int main(void)
 		cmocka_unit_test(test_a_message_that_fails_is_made_good_by_the_eventfd),
 		cmocka_unit_test(test_report),
 		cmocka_unit_test(test_sqpoll_without_its_processor),
+		cmocka_unit_test(test_two_rings_share_a_poll_thread),
+		cmocka_unit_test(test_busy_polling_is_tried_and_told),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
