@@ -43,7 +43,7 @@ enum { WIDE_MIN = 120, BAR_WIDTH_WIDE = 20 };
 static const struct top_column overview[] = {
 	CORE_COLUMNS,
 	{"", "time", 8, .format = TOP_AS_BAR, .rank = 2},
-	{"", "on cpu", 6, .format = TOP_AS_SHARE, .field = TOP_ON_CPU_NS, .rank = 5},
+	{"", "on cpu", 6, .format = TOP_AS_SHARE, .field = TOP_ON_CPU_NS, .rank = 6},
 	NUMBER("run queue", "lat", 5, TOP_RUNQ_LATENCY, 3),
 	NUMBER("run queue", "norm", 5, TOP_RUNQ_NORMAL, 3),
 	NUMBER("run queue", "bulk", 5, TOP_RUNQ_BULK, 3),
