@@ -161,16 +161,6 @@ struct zok_allocator_usage zok_general_allocator_usage(const struct zok_general_
 
 enum { STEP = 16, LINEAR_MAX = 128, LINEAR_CLASSES = LINEAR_MAX / STEP };
 
-static unsigned class_of(size_t size)
-{
-	unsigned shift;
-
-	if (size <= LINEAR_MAX)
-		return size == 0 ? 0 : (unsigned)((size - 1) / STEP);
-	shift = 63 - (unsigned)__builtin_clzll(size - 1) - 2;
-	return LINEAR_CLASSES + (shift - 5) * 4 + (unsigned)((size - 1) >> shift & 3);
-}
-
 static size_t class_size(unsigned class)
 {
 	if (class < LINEAR_CLASSES)
@@ -187,6 +177,23 @@ static size_t class_alignment(unsigned class)
 	return low_bit < ZOK_CACHE_LINE ? low_bit : ZOK_CACHE_LINE;
 }
 
+static struct zok_pool *pool_of(struct zok_adaptive_allocator *allocator, size_t size)
+{
+	return &allocator->classes[allocator->class_by_step[(size + STEP - 1) / STEP]];
+}
+
+/* The smallest class that holds so many steps. */
+static void fill_table(struct zok_adaptive_allocator *allocator)
+{
+	unsigned class = 0;
+
+	for (size_t step = 0; step <= ZOK_ADAPTIVE_SIZE_MAX / STEP; step++) {
+		while (class_size(class) < step * STEP)
+			class ++;
+		allocator->class_by_step[step] = (uint8_t) class;
+	}
+}
+
 static void *adaptive_allocate(void *arg, size_t size, size_t alignment)
 {
 	struct zok_adaptive_allocator *allocator = arg;
@@ -198,7 +205,7 @@ static void *adaptive_allocate(void *arg, size_t size, size_t alignment)
 		memory = zok__allocate(allocator->behind, size, alignment);
 		is_reuse = false;
 	} else {
-		pool = &allocator->classes[class_of(size)];
+		pool = pool_of(allocator, size);
 		is_reuse = pool->free_list != NULL;
 		memory = ZOK_LIKELY(alignment <= STEP || alignment <= pool->alignment) ? zok_pool_get(pool) : NULL;
 	}
@@ -216,7 +223,7 @@ static void adaptive_release(void *arg, void *memory, size_t size)
 	if (ZOK_UNLIKELY(size > ZOK_ADAPTIVE_SIZE_MAX))
 		zok__release(allocator->behind, memory, size);
 	else
-		zok_pool_put(&allocator->classes[class_of(size)], memory);
+		zok_pool_put(pool_of(allocator, size), memory);
 }
 
 void zok_adaptive_allocator_init(struct zok_adaptive_allocator *allocator, const struct zok_allocator *behind)
@@ -225,6 +232,7 @@ void zok_adaptive_allocator_init(struct zok_adaptive_allocator *allocator, const
 		.face = {.allocate = adaptive_allocate, .release = adaptive_release, .arg = allocator},
 		.behind = behind ? behind : zok_allocator(),
 	};
+	fill_table(allocator);
 	for (unsigned class = 0; class < ZOK_ADAPTIVE_CLASSES; class ++) {
 		const struct zok_pool_options options = {
 			.name = "adaptive",

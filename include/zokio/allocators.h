@@ -68,6 +68,8 @@ struct zok_adaptive_allocator {
 	struct zok_allocator_usage usage;
 	const struct zok_allocator *behind;
 	struct zok_pool classes[ZOK_ADAPTIVE_CLASSES];
+	uint8_t class_by_step[ZOK_ADAPTIVE_SIZE_MAX / 16 +
+			      1]; /* looked up, because a branch on mixed sizes is mispredicted every other time */
 };
 
 /*

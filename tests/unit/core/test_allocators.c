@@ -14,8 +14,8 @@
 #include <cmocka.h>
 
 /* Sizes that no machine has are refused by the allocator under test, also where a sanitizer would rather end the test. */
-const char *__asan_default_options(void);
-const char *__tsan_default_options(void);
+ZOK_API const char *__asan_default_options(void);
+ZOK_API const char *__tsan_default_options(void);
 
 const char *__asan_default_options(void)
 {

@@ -183,6 +183,20 @@ static void what_is_needed_at_start_lies_in_the_first_region(void **state)
 	zok__heap_destroy(heap);
 }
 
+static void what_a_large_block_has_too_much_is_cut_off(void **state)
+{
+	struct zok__heap *heap = make((struct zok__heap_options){.node = 0, .first_size = 3 * MIB});
+	const struct zok_allocator *allocator = zok__heap_allocator(heap);
+	char *large = zok__allocate(allocator, MIB, 64), *small;
+
+	zok__release(allocator, large, MIB);
+	assert_ptr_equal(zok__allocate(allocator, MIB - 131072, 64), large);
+	small = zok__allocate(allocator, 4096, 64);
+	assert_true(small >= large + MIB - 131072 && small < large + MIB);
+	assert_int_equal(stats_of(heap).reuses, 2);
+	zok__heap_destroy(heap);
+}
+
 static void a_large_block_has_a_region_that_goes_with_it(void **state)
 {
 	struct zok__heap *heap = make((struct zok__heap_options){.node = 0});
@@ -337,6 +351,7 @@ int main(void)
 		cmocka_unit_test_setup(blocks_are_aligned_and_do_not_overlap, start_afresh),
 		cmocka_unit_test_setup(the_same_again_needs_no_more_memory, start_afresh),
 		cmocka_unit_test_setup(what_is_needed_at_start_lies_in_the_first_region, start_afresh),
+		cmocka_unit_test_setup(what_a_large_block_has_too_much_is_cut_off, start_afresh),
 		cmocka_unit_test_setup(a_large_block_has_a_region_that_goes_with_it, start_afresh),
 		cmocka_unit_test_setup(without_a_region_malloc_stands_in_but_not_for_strict, start_afresh),
 		cmocka_unit_test_setup(no_first_region_is_an_error_with_a_line, start_afresh),
