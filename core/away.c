@@ -1,5 +1,6 @@
 #include "core/away.h"
 
+#include "core/chain.h"
 #include "core/core.h"
 
 #include <assert.h>
@@ -37,12 +38,11 @@ void zok__away_unlist(struct zok_task *task)
 /* Pushes a chain, newest first, onto a core's stack, and wakes the core if that was empty: otherwise whoever made it so has done it. */
 static void push_returned(struct zok_core *home, struct zok_task *first, struct zok_task *last)
 {
-	struct zok_task *under = __atomic_load_n(&home->steal->returned, __ATOMIC_RELAXED);
+	void *under = zok__chain_look(&home->steal->returned);
 
 	do
 		last->run_next = under;
-	/* Release pairs with the acquire in zok__away_take(): home sees what the tasks have become. */
-	while (!__atomic_compare_exchange_n(&home->steal->returned, &under, first, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+	while (!zok__chain_swap(&home->steal->returned, &under, first));
 	if (!under)
 		zok__mail_wake(zok__core(), home);
 }
@@ -135,7 +135,7 @@ void zok__away_adopt(struct zok_core *core, struct zok_task *task)
 void zok__away_cancel(struct zok_core *core, struct zok_scope *scope)
 {
 	struct zok_core *home = scope->core;
-	struct zok_scope *under;
+	void *under;
 
 	/* Relaxed: only one of those who ask may link the scope. */
 	if (__atomic_exchange_n(&scope->is_cancel_asked, true, __ATOMIC_RELAXED))
@@ -143,11 +143,10 @@ void zok__away_cancel(struct zok_core *core, struct zok_scope *scope)
 	/* Spawned before the cancel: there before it. */
 	if (core->steal->adopted_count > 0)
 		zok__away_flush_adopted(core);
-	under = __atomic_load_n(&home->steal->cancels, __ATOMIC_RELAXED);
+	under = zok__chain_look(&home->steal->cancels);
 	do
 		scope->cancel_next = under;
-	/* Release pairs with the acquire in take_cancels(). */
-	while (!__atomic_compare_exchange_n(&home->steal->cancels, &under, scope, true, __ATOMIC_RELEASE, __ATOMIC_RELAXED));
+	while (!zok__chain_swap(&home->steal->cancels, &under, scope));
 	zok__mail_wake(zok__core(), home);
 }
 
@@ -159,6 +158,7 @@ static struct zok_task *oldest_first(struct zok_task *task)
 
 	for (; task; task = next) {
 		next = task->run_next;
+		zok__task_prefetch(task);
 		task->run_next = reversed;
 		reversed = task;
 	}
@@ -201,8 +201,7 @@ static void welcome(struct zok_core *core, struct zok_task *task)
 
 static void take_cancels(struct zok_core *core)
 {
-	/* Acquire pairs with the release in zok__away_cancel(). */
-	struct zok_scope *scope = __atomic_exchange_n(&core->steal->cancels, NULL, __ATOMIC_ACQUIRE);
+	struct zok_scope *scope = zok__chain_take(&core->steal->cancels);
 
 	for (; scope; scope = scope->cancel_next)
 		zok__scope_cancel(scope, -ECANCELED);
@@ -213,11 +212,10 @@ bool zok__away_take(struct zok_core *core)
 	struct zok__steal *steal = core->steal;
 	struct zok_task *task, *next;
 
-	/* Relaxed: only whether a swap is worth it. */
-	if (ZOK_LIKELY(!__atomic_load_n(&steal->returned, __ATOMIC_RELAXED)) && !__atomic_load_n(&steal->cancels, __ATOMIC_RELAXED))
+	if (ZOK_LIKELY(!zok__chain_look(&steal->returned)) && !zok__chain_look(&steal->cancels))
 		return false;
-	/* Acquire pairs with the release in push_returned(), and puts the look at the cancels behind: see the order in away.h. */
-	task = oldest_first(__atomic_exchange_n(&steal->returned, NULL, __ATOMIC_ACQUIRE));
+	/* Its acquire also puts the look at the cancels behind: see the order in away.h. */
+	task = oldest_first(zok__chain_take(&steal->returned));
 	take_cancels(core);
 	for (; task; task = next) {
 		next = task->run_next;

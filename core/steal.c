@@ -1,6 +1,7 @@
 #include "core/steal.h"
 
 #include "core/away.h"
+#include "core/chain.h"
 #include "core/core.h"
 #include "core/log.h"
 #include "core/owner.h"
@@ -270,6 +271,8 @@ static void keep(struct zok_core *core, unsigned task_class, struct zok_task *co
 	struct zok__shared *shared = shared_of(core, task_class);
 	size_t quantum = core->pace[task_class].quantum;
 
+	for (size_t i = 0; i < count; i++)
+		zok__task_prefetch(tasks[i]);
 	for (size_t i = 0; i < count; i++) {
 		zok__away_arrive(core, tasks[i]);
 		if (i < quantum && i < ZOK__BATCH_MAX)
@@ -364,7 +367,7 @@ bool zok__steal_must_stay(const struct zok_core *core)
 {
 	const struct zok__steal *steal = core->steal;
 
-	if (__atomic_load_n(&steal->returned, __ATOMIC_RELAXED) || __atomic_load_n(&steal->cancels, __ATOMIC_RELAXED))
+	if (zok__chain_look(&steal->returned) || zok__chain_look(&steal->cancels))
 		return true;
 	for (unsigned i = 0; i < core->options.core_count; i++)
 		if (is_anything_shared(core->options.peers[i]))

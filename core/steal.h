@@ -83,9 +83,9 @@ struct zok__steal {
 	const char *running_name;  /* of the task that runs, or ran last */
 
 	/* written by others */
-	_Alignas(ZOK_FALSE_SHARING) struct zok_task *returned; /* a stack of chains: tasks that are at home here */
-	struct zok_scope *cancels;			       /* a stack: scopes of this core that tasks elsewhere have cancelled */
-	_Alignas(ZOK_FALSE_SHARING) bool is_waiting;	       /* parked as a thief; who clears it wakes the core */
+	_Alignas(ZOK_FALSE_SHARING) void *returned;  /* a stack of chains: tasks that are at home here */
+	void *cancels;				     /* a stack: scopes of this core that tasks elsewhere have cancelled */
+	_Alignas(ZOK_FALSE_SHARING) bool is_waiting; /* parked as a thief; who clears it wakes the core */
 };
 
 /* For a core that has others to steal from; core->steal stays NULL elsewhere. -ENOMEM. */
