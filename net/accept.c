@@ -293,6 +293,8 @@ static int take(struct zok__door *door, struct zok_accept *accept)
 
 static int admit(struct zok_socket *socket)
 {
+	if (zok__socket_is_foreign(socket))
+		return -EXDEV;
 	if (socket->closer)
 		return -EBADF;
 	if (!socket->is_door)

@@ -102,6 +102,8 @@ static bool close_poll(struct zok_future *future)
 
 	if (future->state != ZOK_FUTURE_PREPARED)
 		return false;
+	if (zok__socket_is_foreign(close->socket))
+		return zok__end_in_poll(future, -EXDEV);
 	if (close->socket->closer)
 		return zok__end_in_poll(future, -EBADF);
 	future->state = ZOK_FUTURE_PENDING;

@@ -131,6 +131,8 @@ int64_t zok_forward(struct zok_socket *from, struct zok_socket *to, struct zok_s
 	ssize_t n;
 	int rc;
 
+	if (zok__socket_is_foreign(from) || zok__socket_is_foreign(to))
+		return -EXDEV;
 	while ((n = forward_some(from, to, failed)) > 0)
 		total += n;
 	if (n < 0)

@@ -258,6 +258,8 @@ static ssize_t take(struct zok_socket *socket, struct zok_recv *recv)
 
 static int admit(const struct zok_socket *socket)
 {
+	if (zok__socket_is_foreign(socket))
+		return -EXDEV;
 	if (socket->closer)
 		return -EBADF;
 	if (socket->is_door)
@@ -366,7 +368,7 @@ void zok__recv_abort(struct zok_socket *socket)
 /* The way of a request whose bytes have arrived before it was asked for: no future, no op. */
 static bool can_take_now(const struct zok_socket *socket)
 {
-	return socket->first && !socket->reader && !zok__is_cut(socket->net);
+	return !zok__socket_is_foreign(socket) && socket->first && !socket->reader && !zok__is_cut(socket->net);
 }
 
 ssize_t zok_read(struct zok_socket *socket, void *buf, size_t len)

@@ -55,6 +55,8 @@ static void send_deliver(struct zok_op *op, const struct zok_completion *complet
 
 static int admit(const struct zok_socket *socket)
 {
+	if (zok__socket_is_foreign(socket))
+		return -EXDEV;
 	if (socket->closer)
 		return -EBADF;
 	if (socket->send_error < 0)

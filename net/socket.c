@@ -140,6 +140,8 @@ int zok_shutdown(struct zok_socket *socket, enum zok_shutdown_side side)
 	struct zok_op op;
 	int rc;
 
+	if (zok__socket_is_foreign(socket))
+		return -EXDEV;
 	if (socket->closer)
 		return -EBADF;
 	if ((unsigned)side >= sizeof how / sizeof *how)

@@ -20,6 +20,7 @@
 
 #include "core/core.h"
 #include "core/op.h"
+#include "core/owner.h"
 #include "net/address.h"
 #include "zokio/net.h"
 #include "zokio/timer.h"
@@ -102,6 +103,12 @@ static inline bool zok__is_cut(const struct zok__net *net)
 	const struct zok_task *task = net->core->current;
 
 	return task && zok__cancel_code(task->scope) != 0;
+}
+
+/* Whether the running task was stolen from the core whose socket it is: then -EXDEV, and the log says so. */
+static inline bool zok__socket_is_foreign(const struct zok_socket *socket)
+{
+	return zok__is_foreign(socket->net->core, "a socket");
 }
 
 /* Ends a future from within its own poll: whoever polls knows already, and is not woken. */

@@ -4,7 +4,7 @@
  * Addresses are text: "tcp://127.0.0.1:7000", "tcp://[::1]:7000", "unix:/run/door", "unix:@abstract". Port 0 lets the kernel choose;
  * zok_local_address() tells.
  *
- * A socket belongs to the core that made it. At most one receive and one send are under way on it at a time (a second of the same kind gets
+ * A socket belongs to the core that made it; a task that was stolen from there gets -EXDEV (task.h). At most one receive and one send are under way on it at a time (a second of the same kind gets
  * -EBUSY); they may be in different tasks. Calls that suspend return what POSIX's return, with -errno in place of errno; a deadline comes from
  * the scope, and a call that it cuts short loses nothing: bytes that had arrived are given to the next receive.
  *

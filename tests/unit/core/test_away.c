@@ -1,7 +1,11 @@
 /* Tasks away from home: cancels and deadlines reach them, what they spawn and cancel reaches home, what is home's is refused them. */
 #include "core/away.h"
 #include "tests/unit/core/steal_support.h"
+#include "zokio/net.h"
 #include "zokio/sync.h"
+
+#include <sys/socket.h>
+#include <unistd.h>
 
 /* ---- Cancel and deadline ---- */
 
@@ -328,6 +332,7 @@ static struct {
 	struct zok_wait_group group;
 	struct zok_oneshot oneshot;
 	struct zok_channel channel;
+	struct zok_socket *socket;
 } of_home;
 
 /* At home each would wait or fail otherwise; away none is touched. */
@@ -349,13 +354,20 @@ static int touch_from_away(void *arg)
 		return -EDOM;
 	if (zok_channel_send(&of_home.channel, &item) != -EXDEV || zok_channel_receive(&of_home.channel, &item) != -EXDEV)
 		return -EDOM;
+	if (zok_read(of_home.socket, &item, sizeof item) != -EXDEV || zok_write(of_home.socket, &item, sizeof item) != -EXDEV)
+		return -EDOM;
+	if (zok_shutdown(of_home.socket, ZOK_SHUTDOWN_BOTH) != -EXDEV || zok_close(of_home.socket) != -EXDEV)
+		return -EDOM;
 	return zok_channel_try_send(&of_home.channel, &item) == -EXDEV ? 0 : -EDOM;
 }
 
 static int touches(void *arg)
 {
 	unsigned away = 0;
+	int fds[2];
 
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, fds), 0);
+	assert_int_equal(zok_socket_adopt(&of_home.socket, fds[0]), 0);
 	zok_event_init(&of_home.event, true);
 	zok_semaphore_init(&of_home.permits, 9);
 	zok_wait_group_init(&of_home.group);
@@ -374,6 +386,8 @@ static int touches(void *arg)
 	assert_int_equal(zok_semaphore_available(&of_home.permits), 9);
 	assert_int_equal(zok_channel_count(&of_home.channel), 0);
 	zok_channel_finish(&of_home.channel);
+	assert_int_equal(zok_close(of_home.socket), 0);
+	close(fds[1]);
 	return 0;
 }
 
