@@ -38,7 +38,7 @@ func grow(group *sync.WaitGroup, depth int) {
 
 // A binary tree of goroutines, all joined by one group.
 func tree() float64 {
-	const depth, trees = 13, 40
+	const depth, trees = 9, 1000
 	began := time.Now()
 	for i := 0; i < trees; i++ {
 		var group sync.WaitGroup

@@ -9,7 +9,7 @@
 
 #include <math.h>
 
-enum { BATCH = 1000, SPAWNS = 2000000, TREE_DEPTH = 13, TREES = 40, FORK_DEPTH = 9, FORKS = 500 };
+enum { BATCH = 1000, SPAWNS = 2000000, TREE_DEPTH = 9, TREES = 1000, FORK_DEPTH = 9, FORKS = 500 };
 
 static const struct zok_spawn_options bulk = {.task_class = ZOK_CLASS_BULK};
 
