@@ -160,7 +160,9 @@ struct zok_core {
 	bool has_injected;	/* `injected` was taken, and waits for memory */
 	struct zok__injected injected;
 	struct zok__core_part *net; /* net/'s; NULL until its first socket */
-	struct zok__core_options options;
+
+	/* read by everybody, written by nobody while cores run: senders look up `index` for each message, and now_ns changes all the time */
+	_Alignas(ZOK_FALSE_SHARING) struct zok__core_options options;
 
 	/* shared, each on lines of its own */
 	_Alignas(ZOK_FALSE_SHARING) struct zok__counters own_counters;
