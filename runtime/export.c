@@ -43,14 +43,18 @@ static int make_names(struct zok__export *export, const char *folder)
 	return 0;
 }
 
+static int open_new(const char *path)
+{
+	return open(path, O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+}
+
 /* What stands there under our name is left from before an exec(2). */
 static int make_file(const char *path)
 {
-	enum { FLAGS = O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC };
-	int fd = open(path, FLAGS, 0600);
+	int fd = open_new(path);
 
 	if (fd < 0 && errno == EEXIST && unlink(path) == 0)
-		fd = open(path, FLAGS, 0600);
+		fd = open_new(path);
 	return fd < 0 ? -errno : fd;
 }
 
