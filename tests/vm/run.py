@@ -51,8 +51,8 @@ def judge(scenario, heard, console, said):
         output = heard.outputs.get(case.run.name, [])
         if problems:
             yield from (f"#   {line}" for line in output[-60:])
-        for match in filter(None, map(CASE_SKIPPED.match, output)):
-            yield f"# skipped there: {match.group(1)}"
+        skipped = dict.fromkeys(match.group(1) for match in map(CASE_SKIPPED.match, output) if match)  # cmocka names each twice
+        yield from (f"# skipped there: {name}" for name in skipped)
     for refusal in heard.refusals:
         failed += 1
         yield f"not ok - the machine refused: {refusal}"
