@@ -128,6 +128,8 @@ class Running(unittest.TestCase):
             for word in row.words:
                 if word.startswith("tests/"):
                     self.assertTrue(os.path.exists(os.path.join(ROOT, word)), word)
+                elif "/tests/soak/" in word:
+                    self.assertTrue(os.path.exists(os.path.join(ROOT, "tests", "soak", os.path.basename(word) + ".c")), word)
 
 
 if __name__ == "__main__":

@@ -33,6 +33,8 @@ class Row:
 
 ROWS = [
     *(Row(f"relay under churn ({engine})", ("{python}", "-B", "tests/soak/relay.py", "{build}", engine, "{seconds}"), 3) for engine in ("uring", "epoll")),
+    *(Row(f"handovers ({engine}, {mode})", ("{build}/tests/soak/handovers", "--seconds", "{seconds}", "--engine", engine, "--mode", mode), 3)
+      for engine in ("uring", "epoll") for mode in ("park", "adaptive")),
     *(Row(f"contract {subject} ({engine})", ("{build}/tests/contract/contract_" + subject, *engine.split()))
       for subject in ("stream", "cancel", "wait") for engine in ("uring", "uring tiny", "epoll")),
 ]
