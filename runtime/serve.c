@@ -226,7 +226,7 @@ static int hold_part(void *arg)
 
 static struct part *least_loaded(struct serve *serve)
 {
-	struct part *best = NULL;
+	struct part *best = &serve->parts[serve->next % serve->part_count];
 	uint64_t least = UINT64_MAX;
 
 	for (unsigned i = 0; i < serve->part_count; i++) {
