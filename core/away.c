@@ -248,7 +248,8 @@ static void cancel_guest(struct zok_task *task)
 		return;
 	if (own)
 		zok__scope_cancel(own, code);
-	else if (zok__scope_cancel_await(task))
+	/* As at home, where the parent is told of what was cut under it. */
+	if (own ? (own->flags & ZOK__SCOPE_WAS_CUT) != 0 : zok__scope_cancel_await(task))
 		task->flags |= ZOK__TASK_WAS_CUT;
 }
 

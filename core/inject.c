@@ -11,10 +11,10 @@ enum { TAKE_MAX = 8 };
 /* ---- Any thread ---- */
 
 /* The first that is parked: one that is awake already comes to the queue anyway, so in the worst case it is woken for nothing. */
-static void wake_one(struct zok_core *const *cores, unsigned core_count)
+static void wake_one(struct zok_core *const *cores, unsigned core_count, const struct zok_core *except)
 {
 	for (unsigned i = 0; i < core_count; i++) {
-		if (__atomic_load_n(&cores[i]->mail.is_parked, __ATOMIC_RELAXED)) {
+		if (cores[i] != except && __atomic_load_n(&cores[i]->mail.is_parked, __ATOMIC_RELAXED)) {
 			cores[i]->engine->ops->wake(cores[i]->engine);
 			return;
 		}
@@ -30,7 +30,7 @@ static int push(struct zok__inject *inject, struct zok_core *const *cores, unsig
 		return -ENOBUFS;
 	/* Pairs with the fence in zok__mail_park(): our push is before this, the core's look at the queue is after that one. */
 	ZOK__FENCE_SEQ_CST();
-	wake_one(cores, core_count);
+	wake_one(cores, core_count, NULL);
 	return 0;
 }
 
@@ -80,6 +80,16 @@ static bool take_one(struct zok_core *core)
 	return !core->has_injected;
 }
 
+/* Who injects wakes one core, the same as long as that seems to sleep: what it leaves, for want of a turn or of memory, is the next one's. */
+static void pass_on(const struct zok_core *core)
+{
+	if (!zok__inject_has_work(core->options.inject))
+		return;
+	/* Pairs with the fence in zok__mail_park(), as in push(). */
+	ZOK__FENCE_SEQ_CST();
+	wake_one(core->options.peers, core->options.core_count, core);
+}
+
 bool zok__inject_take(struct zok_core *core)
 {
 	int count = 0;
@@ -88,5 +98,6 @@ bool zok__inject_take(struct zok_core *core)
 		return false;
 	while (count < TAKE_MAX && take_one(core))
 		count++;
+	pass_on(core);
 	return count > 0;
 }

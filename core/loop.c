@@ -157,7 +157,7 @@ static void idle(struct zok_core *core)
 static bool is_over(const struct zok_core *core)
 {
 	return core->is_stopping && core->root.live_count == 0 && core->service.live_count == 0 && core->mail.waiting_count == 0 &&
-	       !core->has_injected && !zok__sched_is_runnable(core);
+	       !core->has_injected && !zok__sched_is_runnable(core) && !(core->steal && zok__steal_has_guests(core));
 }
 
 /* What looks after the core from time to time: a comparison a turn. */

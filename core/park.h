@@ -1,5 +1,5 @@
 /*
- * Parking and waking without a lost wake-up: the accesses, and nothing else, so that the model check (tests/model/model_park.c) runs these very
+ * Parking and waking without a lost wake-up: the accesses, and nothing else, so that the model check (tests/model/model_mailbox.c) runs these very
  * functions.
  *
  * First half, between a core and whoever sends it mail. A core that is about to sleep says so, then looks again; a sender pushes, then looks

@@ -62,8 +62,12 @@ static void run_again(struct zok_core *core, struct zok_task *task)
 	bool may_be_shared = (task->flags & ZOK__TASK_MAY_BE_STOLEN) && (task->awaited || task->state == ZOK__TASK_YIELDED);
 
 	task->state = ZOK__TASK_RUNNABLE;
-	if (!may_be_shared || !zok__steal_share(core, task))
-		zok__runq_push(&core->runq[task->task_class], task);
+	if (may_be_shared && zok__steal_share(core, task))
+		return;
+	/* It may await something already: a cancel from its home finds it among the guests. */
+	if (task->flags & ZOK__TASK_AWAY)
+		zok__away_list(core, task);
+	zok__runq_push(&core->runq[task->task_class], task);
 }
 
 static void end_stackless(struct zok_core *core, struct zok_task *task, int result)

@@ -28,8 +28,8 @@ static struct zok__shared *shared_of(const struct zok_core *core, unsigned task_
 
 /* ---- Waking a thief ---- */
 
-/* Wakes the nearest core that waits; it is then the one that searches. Nobody waits after all: nobody searches. */
-static void wake_nearest(const struct zok_core *core, struct zok__thieves *thieves)
+/* Wakes the nearest core that waits; it is then the one that searches. False: nobody waits after all, and nobody searches. */
+static bool wake_nearest(const struct zok_core *core, struct zok__thieves *thieves)
 {
 	for (unsigned i = 0; i + 1 < core->options.core_count; i++) {
 		struct zok_core *peer = core->options.peers[core->options.victims[i].index];
@@ -41,23 +41,35 @@ static void wake_nearest(const struct zok_core *core, struct zok__thieves *thiev
 			continue;
 		__atomic_fetch_sub(&thieves->parked_count, 1, __ATOMIC_RELAXED);
 		peer->engine->ops->wake(peer->engine);
-		return;
+		return true;
 	}
 	__atomic_fetch_sub(&thieves->searching_count, 1, __ATOMIC_RELAXED);
+	return false;
+}
+
+/* Makes us the one that looks for a searcher, if nobody searches. Relaxed: the fences around it order it; see steal.h. */
+static bool claim_search(struct zok__thieves *thieves)
+{
+	unsigned nobody = 0;
+
+	return __atomic_load_n(&thieves->searching_count, __ATOMIC_RELAXED) == 0 &&
+	       __atomic_compare_exchange_n(&thieves->searching_count, &nobody, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
 /* There is something to steal here. Behind a fence: a core that parks sees it, or we see that core. Without one: a hint. */
 static void look_for_thieves(const struct zok_core *core)
 {
 	struct zok__thieves *thieves = core->options.thieves;
-	unsigned nobody = 0;
 
-	if (__atomic_load_n(&thieves->parked_count, __ATOMIC_RELAXED) == 0)
-		return;
-	/* Relaxed: the fences around it order it; see steal.h. One searcher at a time: the others stay asleep. */
-	if (__atomic_load_n(&thieves->searching_count, __ATOMIC_RELAXED) == 0 &&
-	    __atomic_compare_exchange_n(&thieves->searching_count, &nobody, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED))
-		wake_nearest(core, thieves);
+	/* One searcher at a time: the others stay asleep. */
+	for (int tries = 0; tries < 2; tries++) {
+		if (__atomic_load_n(&thieves->parked_count, __ATOMIC_RELAXED) == 0 || !claim_search(thieves) || wake_nearest(core, thieves))
+			return;
+		/* While we seemed to search, others left their work to us, and a core may have begun to wait behind our back. */
+		ZOK__FENCE_SEQ_CST();
+		if (!zok__steal_must_stay(core))
+			return;
+	}
 }
 
 static void look_for_thieves_fenced(const struct zok_core *core)
@@ -79,6 +91,7 @@ static void move_overflow(struct zok__shared *shared)
 	while (shared->overflow.head && zok__runnable_push(&shared->deque, shared->overflow.head)) {
 		zok__runq_take(&shared->overflow);
 		shared->overflow_count--;
+		shared->has_news = true;
 	}
 }
 
@@ -144,6 +157,11 @@ bool zok__steal_yield(struct zok_core *core, struct zok_task *task)
 bool zok__steal_has_work(const struct zok_core *core, unsigned task_class)
 {
 	return zok__shared_has_work(shared_of(core, task_class));
+}
+
+bool zok__steal_has_guests(const struct zok_core *core)
+{
+	return !zok_list_is_empty(&core->steal->guests);
 }
 
 /* ---- The owner's batch ---- */
@@ -386,6 +404,8 @@ bool zok__steal_awake(struct zok_core *core)
 	}
 	has_found = zok__steal_sweep(core, ZOK_NEVER);
 	__atomic_fetch_sub(&thieves->searching_count, 1, __ATOMIC_RELAXED);
+	/* Pairs with the fence in look_for_thieves_fenced(): who saw us search left its work to the look below, or sees that we do not. */
+	ZOK__FENCE_SEQ_CST();
 	/* Whoever shared something meanwhile left it to us. Without a find we look again before parking; with one somebody else should. */
 	if (has_found && zok__steal_must_stay(core))
 		look_for_thieves_fenced(core);

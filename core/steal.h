@@ -106,6 +106,9 @@ static inline bool zok__shared_has_work(const struct zok__shared *shared)
 /* Whether there is something shared of that class (normal or bulk) to run. */
 bool zok__steal_has_work(const struct zok_core *core, unsigned task_class);
 
+/* Whether tasks of other cores' scopes are suspended here: they end here. */
+bool zok__steal_has_guests(const struct zok_core *core);
+
 /* A runnable task that may be stolen: shares it if nothing ties it to the core, else returns false. Not one that stands on its stack. */
 bool zok__steal_share(struct zok_core *core, struct zok_task *task);
 

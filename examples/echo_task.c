@@ -105,5 +105,7 @@ int main(int argc, char **argv)
 {
 	const struct options options = options_read(argc, argv, false);
 
+	if (options.distribute)
+		options_fail("--distribute", options.distribute, "this program has a door a core; echo and relay take it");
 	return options_exit_code(zok_run(&options.runtime, gateway, (void *)(uintptr_t)options.listen));
 }

@@ -11,7 +11,7 @@
 
 struct options {
 	struct zok_options runtime;
-	const char *listen, *to;
+	const char *listen, *to, *distribute;
 };
 
 /* A line stays a line, whatever was typed. */
@@ -62,6 +62,7 @@ static inline uint64_t options_seconds(const char *option, const char *value)
 static inline void options_take(struct options *options, const char *option, const char *value)
 {
 	static const char *const engines[] = {"auto", "uring", "epoll", NULL};
+	static const char *const distributions[] = {"reuseport", "cpu", "load", NULL};
 	static const char *const modes[] = {"park", "adaptive", "spin", "sqpoll", NULL};
 	static const char *const profiles[] = {"low-latency", "balanced", "throughput", "power-saving", NULL};
 
@@ -73,6 +74,8 @@ static inline void options_take(struct options *options, const char *option, con
 		options->runtime.engine = options_word(option, value, engines, "it takes auto, uring or epoll");
 	else if (strcmp(option, "--mode") == 0)
 		options->runtime.mode = options_word(option, value, modes, "it takes park, adaptive, spin or sqpoll");
+	else if (strcmp(option, "--distribute") == 0)
+		options->distribute = options_word(option, value, distributions, "it takes reuseport, cpu or load");
 	else if (strcmp(option, "--drain") == 0)
 		options->runtime.drain_ns = options_seconds(option, value);
 	else if (strcmp(option, "--profile") == 0)
@@ -98,6 +101,7 @@ static inline _Noreturn void options_help(const char *program, bool takes_to)
 	       "commas\n"
 	       "                    between them; /core takes whole cores, a leading ! takes away; zok topo --explain LIST says what it "
 	       "gives\n"
+	       "  --distribute HOW  of connections among cores: reuseport (default), cpu (that received it) or load\n"
 	       "  --drain SECONDS   after SIGTERM connections may go on for so long (default 0); a second signal cuts that short\n",
 	       program, takes_to ? "  --to ADDRESS      where connections go: the same kinds of address\n" : "");
 	exit(0);
@@ -110,7 +114,7 @@ static inline bool options_is_help(const char *word)
 
 static inline bool options_is_known(const char *option, bool takes_to)
 {
-	static const char *const known[] = {"--listen", "--engine", "--mode", "--profile", "--cores", "--drain", NULL};
+	static const char *const known[] = {"--listen", "--engine", "--mode", "--profile", "--cores", "--drain", "--distribute", NULL};
 
 	for (size_t i = 0; known[i]; i++)
 		if (strcmp(option, known[i]) == 0)
@@ -128,8 +132,10 @@ static inline struct options options_read(int argc, char **argv, bool takes_to)
 			options_help(argv[0], takes_to);
 		if (!options_is_known(argv[i], takes_to))
 			options_fail(argv[i], "",
-				     takes_to ? "no such option; there are --listen, --to, --engine, --mode, --profile, --cores and --drain"
-					      : "no such option; there are --listen, --engine, --mode, --profile, --cores and --drain");
+				     takes_to ? "no such option; there are --listen, --to, --engine, --mode, --profile, --cores, --drain "
+						"and --distribute"
+					      : "no such option; there are --listen, --engine, --mode, --profile, --cores, --drain and "
+						"--distribute");
 		if (i + 1 == argc)
 			options_fail(argv[i], "", "its value is missing");
 		options_take(&options, argv[i], argv[i + 1]);
@@ -182,6 +188,26 @@ static inline int options_doors_begin(struct options_doors *doors, const struct 
 {
 	doors->awaited = zok_core_count();
 	return zok_local_address(door, doors->address, sizeof doors->address);
+}
+
+static inline void options_listening(const struct zok_socket *door, void *arg)
+{
+	char address[ZOK_ADDRESS_SIZE]; /* with the port, where the kernel has chosen it */
+
+	if (zok_local_address(door, address, sizeof address) == 0)
+		printf("listening on %s\n", address);
+	fflush(stdout);
+}
+
+/* zok_serve() as the command line says, and a line where the doors do not open. */
+static inline int options_serve(const struct options *options, void (*fn)(struct zok_socket *peer, void *arg), void *arg)
+{
+	const struct zok_serve_options serve = {.distribute = options->distribute, .listening = options_listening};
+	int rc = zok_serve(options->listen, &serve, fn, arg);
+
+	if (rc < 0 && rc != -ECANCELED)
+		fprintf(stderr, "--listen %s: %s\n", options->listen, strerror(-rc));
+	return rc;
 }
 
 #endif

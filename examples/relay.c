@@ -5,8 +5,8 @@
 #include "examples/options.h"
 
 struct gateway {
-	const char *listen, *to;
-	struct options_doors doors;
+	const struct options *options;
+	const char *to;
 	unsigned long refused; /* connections whose upstream could not be reached */
 	unsigned long broken;  /* that ended by an error of either side */
 };
@@ -46,11 +46,6 @@ static int join(struct pair *pair)
 	return zok_scope_close(scope, rc < 0 ? (int)rc : 0);
 }
 
-struct arrival {
-	struct gateway *gateway;
-	struct zok_socket *client;
-};
-
 static uint64_t sum_of_shortages(void)
 {
 	struct zok_core_stats stats;
@@ -87,12 +82,10 @@ static int reach(struct pair *pair)
 	return rc;
 }
 
-static int serve(void *arg)
+static void serve(struct zok_socket *client, void *arg)
 {
-	struct arrival arrival = *(struct arrival *)arg;
-	struct pair pair = {.gateway = arrival.gateway, .client = arrival.client};
+	struct pair pair = {.gateway = arg, .client = client};
 
-	free(arg);
 	if (reach(&pair) < 0) {
 		count(&pair.gateway->refused);
 	} else {
@@ -101,54 +94,6 @@ static int serve(void *arg)
 		zok_close(pair.upstream);
 	}
 	zok_close(pair.client);
-	return 0;
-}
-
-static int spawn_serve(struct zok_scope *scope, struct gateway *gateway, struct zok_socket *client)
-{
-	struct arrival *arrival = malloc(sizeof *arrival);
-	int rc;
-
-	if (!arrival)
-		return -ENOMEM;
-	*arrival = (struct arrival){gateway, client};
-	rc = zok_spawn(scope, serve, arrival, NULL);
-	if (rc < 0)
-		free(arrival);
-	return rc;
-}
-
-static int accept_all(struct gateway *gateway, struct zok_socket *door)
-{
-	struct zok_scope *clients = zok_scope_open(&(struct zok_scope_options){.name = "clients"});
-	struct zok_socket *client;
-	int rc = clients ? 0 : -ENOMEM;
-
-	while (rc == 0 && (rc = zok_accept(door, &client)) == 0)
-		if (spawn_serve(clients, gateway, client) < 0)
-			zok_close(client);
-	if (rc == -ESHUTDOWN)
-		rc = 0; /* a drain: those who are here may finish */
-	if (clients)
-		rc = zok_scope_close(clients, rc);
-	zok_close(door);
-	return rc;
-}
-
-/* On every core but the first: a door of its own at the same address. */
-static int listen_here(void *arg)
-{
-	struct gateway *gateway = arg;
-	struct zok_socket *door;
-	int rc = options_listen(&door, gateway->doors.address, &(struct zok_listen_options){.reuse_port = true});
-
-	if (rc < 0)
-		return rc;
-	rc = zok_call_on(0, options_note_open, &gateway->doors);
-	if (rc == 0)
-		return accept_all(gateway, door);
-	zok_close(door);
-	return rc;
 }
 
 static void print_counters(const struct gateway *gateway)
@@ -168,39 +113,20 @@ static void print_counters(const struct gateway *gateway)
 	       (unsigned long)sum.bytes_sent, gateway->refused, gateway->broken, (unsigned long)sum.fd_shortages);
 }
 
-static int serve_all(struct gateway *gateway, struct zok_scope *others, struct zok_socket *door)
-{
-	int rc = options_doors_begin(&gateway->doors, door);
-
-	for (unsigned core = 1; rc == 0 && core < zok_core_count(); core++)
-		rc = zok_spawn_on(core, others, listen_here, gateway, NULL);
-	if (rc < 0) {
-		zok_close(door);
-		return zok_scope_close(others, rc);
-	}
-	options_note_open(&gateway->doors);
-	return zok_scope_close(others, accept_all(gateway, door));
-}
-
 static int run(void *arg)
 {
 	struct gateway *gateway = arg;
-	const struct zok_listen_options options = {.reuse_port = zok_core_count() > 1};
-	struct zok_scope *others = zok_scope_open(&(struct zok_scope_options){.name = "cores", .cancel_on_error = true});
-	struct zok_socket *door;
-	int rc = others ? options_listen(&door, gateway->listen, &options) : -ENOMEM;
+	int rc = options_serve(gateway->options, serve, gateway);
 
-	if (rc < 0)
-		return others ? zok_scope_close(others, rc) : rc;
-	rc = serve_all(gateway, others, door);
-	print_counters(gateway);
+	if (rc >= 0 || rc == -ECANCELED)
+		print_counters(gateway);
 	return rc;
 }
 
 int main(int argc, char **argv)
 {
 	const struct options options = options_read(argc, argv, true);
-	struct gateway gateway = {.listen = options.listen, .to = options.to};
+	struct gateway gateway = {.options = &options, .to = options.to};
 
 	return options_exit_code(zok_run(&options.runtime, run, &gateway));
 }

@@ -289,6 +289,7 @@ static int take(struct zok__door *door, struct zok_accept *accept)
 	if (rc < 0)
 		return rc;
 	zok__accept_take_left(&door->socket);
+	zok__count(&door->socket.net->core->counters->stats.connections_accepted, 1);
 	start_if_room(door);
 	return 0;
 }

@@ -15,6 +15,7 @@
 #include "net/socket.h"
 
 #include "zokio/task.h"
+#include "zokio/timer.h"
 
 #include <errno.h>
 #include <string.h>
@@ -24,10 +25,16 @@ enum { BEHIND_SIZE = 17 * ZOK_CACHE_LINE, BEHIND_COUNT_MAX = 1024 };
 
 enum { LATE_NS = 10000, LOUD_COUNT = 64, LATE_SHIFT_MAX = 9 };
 
+/* How long a close waits for a reader that does not read, whatever its scope: longer would be a way to hold a gateway's descriptors. */
+#define LINGER_NS (5 * ZOK_S)
+
 struct zok__behind {
 	struct zok_op op;
 	struct zok_socket *socket;
 	uint32_t len, sent;
+	struct zok_timer linger; /* of a close that waits for it */
+	struct zok_waker lingered;
+	bool may_not_wait; /* it was handed over as one that ends at once, whatever op.is_silent says since */
 	uint8_t data[];
 };
 
@@ -84,13 +91,22 @@ static bool may_be_behind(struct zok_socket *socket, size_t len)
 	return false;
 }
 
-void zok__behind_flushed(struct zok_socket *socket, int result)
+/* It stays the flusher until it has looked: a close in between must still find it. */
+static void wake_flusher(const struct zok_socket *socket)
+{
+	struct zok_waker *waker = socket->flusher ? socket->flusher->waker : NULL;
+
+	if (waker)
+		waker->wake(waker);
+}
+
+void zok__behind_abort_flush(struct zok_socket *socket)
 {
 	struct zok_future *flusher = socket->flusher;
 
 	socket->flusher = NULL;
 	if (flusher)
-		zok_future_complete(flusher, result);
+		zok_future_complete(flusher, -EBADF);
 }
 
 /* After the last byte, or the failure. */
@@ -101,9 +117,10 @@ static void ended(struct zok__behind *behind, int result)
 	socket->behind = NULL;
 	if (result < 0)
 		socket->send_error = result;
+	zok_future_cancel(&behind->linger.future);
 	zok_pool_put(&socket->net->behinds, behind);
 	zok__send_continue(socket);
-	zok__behind_flushed(socket, 0);
+	wake_flusher(socket);
 	if (ZOK_UNLIKELY(socket->closer != NULL))
 		zok__close_continue(socket);
 }
@@ -111,7 +128,7 @@ static void ended(struct zok__behind *behind, int result)
 /* The socket takes no more at once: from now on the op waits, and its end ends a wait as any other's. */
 static void send_rest(struct zok__behind *behind)
 {
-	behind->op.is_silent = false;
+	behind->op.is_silent = behind->may_not_wait = false;
 	behind->op.arg.buffer.base = behind->data + behind->sent;
 	behind->op.arg.buffer.len = behind->len - behind->sent;
 	zok__op_start(&behind->op);
@@ -121,7 +138,7 @@ static bool goes_on(const struct zok__behind *behind, int result)
 {
 	if (behind->sent == behind->len || behind->op.future.is_canceled)
 		return false;
-	return result > 0 || (result == -EAGAIN && behind->op.is_silent);
+	return result > 0 || (result == -EAGAIN && behind->may_not_wait);
 }
 
 static void deliver(struct zok_op *op, const struct zok_completion *completion)
@@ -166,11 +183,12 @@ bool zok__behind_take(struct zok_send *send)
 	copy(behind->data, send);
 	zok__op_prepare(&behind->op, ZOK_OP_SEND, socket->fd);
 	behind->op.deliver = deliver;
-	behind->op.is_silent = true;
+	behind->op.is_silent = behind->may_not_wait = true;
 	behind->op.arg.buffer.base = behind->data;
 	behind->op.arg.buffer.len = behind->len = (uint32_t)send->len;
 	behind->op.arg.buffer.flags = 0;
 	behind->sent = 0;
+	behind->linger.future.state = ZOK_FUTURE_READY; /* nobody lingers */
 	behind->socket = socket;
 	socket->behind = behind;
 	socket->behind_cycles = cycles(socket);
@@ -182,6 +200,24 @@ void zok__behind_hurry(struct zok_socket *socket)
 {
 	if (socket->behind)
 		socket->behind->op.is_silent = false;
+}
+
+/* Also called where the timer was cancelled, in ended(): nothing is to be done then. */
+static void lingered(struct zok_waker *waker)
+{
+	struct zok__behind *behind = ZOK_CONTAINER_OF(waker, struct zok__behind, lingered);
+
+	if (behind->linger.future.result == 0)
+		zok_future_cancel(&behind->op.future);
+}
+
+void zok__behind_linger(struct zok_socket *socket)
+{
+	struct zok__behind *behind = socket->behind;
+
+	behind->lingered.wake = lingered;
+	zok_timer_prepare(&behind->linger, LINGER_NS);
+	zok_future_poll(&behind->linger.future, &behind->lingered);
 }
 
 void zok__behind_cancel(struct zok_socket *socket)
@@ -201,16 +237,17 @@ static bool flush_poll(struct zok_future *future)
 {
 	struct flush *flush = ZOK_CONTAINER_OF(future, struct flush, future);
 
-	if (future->state != ZOK_FUTURE_PREPARED)
+	if (future->state == ZOK_FUTURE_PREPARED) {
+		if (flush->socket->flusher)
+			return zok__end_in_poll(future, -EBUSY);
+		future->state = ZOK_FUTURE_PENDING;
+		flush->socket->flusher = future;
+		zok__behind_hurry(flush->socket);
+	}
+	if (flush->socket->behind)
 		return false;
-	if (!flush->socket->behind)
-		return zok__end_in_poll(future, 0);
-	if (flush->socket->flusher)
-		return zok__end_in_poll(future, -EBUSY);
-	future->state = ZOK_FUTURE_PENDING;
-	flush->socket->flusher = future;
-	zok__behind_hurry(flush->socket);
-	return false;
+	flush->socket->flusher = NULL;
+	return zok__end_in_poll(future, flush->socket->send_error);
 }
 
 static void flush_cancel(struct zok_future *future)
@@ -226,7 +263,7 @@ int zok__behind_flush(struct zok_socket *socket)
 	struct flush flush = {.socket = socket};
 
 	if (ZOK_LIKELY(!socket->behind))
-		return 0;
+		return socket->send_error;
 	zok_future_prepare(&flush.future, &flush_ops);
 	return (int)zok_await(&flush.future);
 }

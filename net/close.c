@@ -3,7 +3,7 @@
  * nobody is closed, a Unix door's file is removed, the descriptor is closed, the memory is given back.
  *
  * A small send that nobody waits for (behind.c) is not cancelled: its sender was told that it went. The close waits for it, and for as long can be
- * cut short by its scope; only then is it dropped, as the kernel drops what a process that dies had left to send.
+ * cut short by its scope, or is by itself after some seconds; only then is it dropped, as the kernel drops what a process that dies had left to send.
  */
 #include "net/socket.h"
 
@@ -73,7 +73,7 @@ static void abort_all(struct zok_socket *socket)
 	zok__accept_abort(socket);
 	zok__recv_abort(socket);
 	zok__send_abort(socket);
-	zok__behind_flushed(socket, -EBADF);
+	zok__behind_abort_flush(socket);
 }
 
 /* Without a task, at the core's end, nobody is left who could cut it short. */
@@ -89,10 +89,12 @@ static void flush(struct zok_close *close)
 	if (ZOK_LIKELY(!socket->behind))
 		return;
 	zok__behind_hurry(socket);
-	if (may_linger(socket->net))
-		close->op.future.is_shielded = false;
-	else
+	if (!may_linger(socket->net)) {
 		zok__behind_cancel(socket);
+		return;
+	}
+	close->op.future.is_shielded = false;
+	zok__behind_linger(socket);
 }
 
 static bool close_poll(struct zok_future *future)

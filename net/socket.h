@@ -156,10 +156,13 @@ void zok__behind_hurry(struct zok_socket *socket);
 
 void zok__behind_cancel(struct zok_socket *socket);
 
-/* Tells who waits in zok__behind_flush(), if anybody does. */
-void zok__behind_flushed(struct zok_socket *socket, int result);
+/* A close begins to wait for its end: some seconds at most. */
+void zok__behind_linger(struct zok_socket *socket);
 
-/* Suspends until what was taken is the kernel's. -ECANCELED, -ETIMEDOUT by the scope; -EBUSY: another task does the same. Fibers only. */
+/* For close: who waits in zok__behind_flush() is told -EBADF. */
+void zok__behind_abort_flush(struct zok_socket *socket);
+
+/* Suspends until what was taken is the kernel's. What a send behind failed with, also one before; -EBADF: closed meanwhile; -ECANCELED, -ETIMEDOUT by the scope; -EBUSY: another task does the same. Fibers only. */
 int zok__behind_flush(struct zok_socket *socket);
 
 /* ---- accept.c ---- */

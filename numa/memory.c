@@ -370,7 +370,7 @@ static int map_pages(struct attempt *attempt)
 	size_t page_size = (size_t)sysconf(_SC_PAGESIZE);
 	bool is_transparent = wants_transparent(attempt);
 	size_t size = round_up(attempt->wish->size, is_transparent ? PAGE_2M : page_size);
-	void *memory;
+	void *memory = NULL;
 	int rc = check_room(attempt, size);
 
 	if (rc == 0)

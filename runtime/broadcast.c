@@ -37,8 +37,8 @@ int zok_broadcast(int (*fn)(void *arg), void *arg)
 
 /* What one core makes: on lines of its own, since all are written at the same time. */
 struct part {
-	_Alignas(ZOK_FALSE_SHARING) int (*map)(void *arg, void *part);
-	void *arg;
+	_Alignas(ZOK_FALSE_SHARING) void *arg;
+	int (*map)(void *arg, void *part);
 	_Alignas(ZOK_CACHE_LINE) unsigned char bytes[];
 };
 

@@ -56,6 +56,8 @@ const struct zok_export_field zok__export_fields[] = {
 	COUNTER(timers_expired),
 	COUNTER(messages_sent),
 	COUNTER(messages_received),
+	COUNTER(connections_accepted),
+	COUNTER(connections_handed),
 	COUNTER(steal_attempts),
 	COUNTER(steals),
 	COUNTER(tasks_stolen),

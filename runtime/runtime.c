@@ -142,7 +142,7 @@ static void *run_core(void *arg)
 	if (is_first && !has_failed(runtime))
 		begin_main(runtime);
 	zok__gate_pass(&runtime->gate);
-	core->mail.wakes_by_ring = runtime->calibration.is_by_ring;
+	core->mail.wakes_by_ring = runtime->calibration.is_by_ring && core->engine && core->engine->ops->wake_by;
 	if (!has_failed(runtime))
 		zok__loop_run(core);
 	zok__stalls_unwatch(runtime->stalls, core);

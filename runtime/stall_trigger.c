@@ -57,16 +57,15 @@ static void perf_close(struct zok__stall *self)
 
 static bool perf_start(struct zok__stall *self, int signal_number)
 {
-	void *ring;
-
 	self->perf_fd = perf_open(self->period_ns);
 	if (self->perf_fd < 0) {
 		self->error = errno;
 		return false;
 	}
 	self->page_size = (size_t)sysconf(_SC_PAGESIZE);
-	ring = mmap(NULL, 2 * self->page_size, PROT_READ | PROT_WRITE, MAP_SHARED, self->perf_fd, 0);
-	self->perf_ring = ring == MAP_FAILED ? NULL : ring;
+	self->perf_ring = mmap(NULL, 2 * self->page_size, PROT_READ | PROT_WRITE, MAP_SHARED, self->perf_fd, 0);
+	if (self->perf_ring == MAP_FAILED)
+		self->perf_ring = NULL;
 	if (self->perf_ring && perf_direct(self->perf_fd, signal_number) == 0) {
 		self->trigger = ZOK__STALL_PERF;
 		return true;

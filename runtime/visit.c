@@ -22,6 +22,7 @@ static void send_home(struct visit *visit)
 {
 	visit->answer.notes_sent = visit->there->mail.notes_sent;
 	visit->answer.notes_run = visit->there->mail.notes_run;
+	visit->answer.spawned = visit->there->counters->stats.tasks_spawned;
 	visit->message.run = visit_came_back;
 	zok__mail_send(visit->there, visit->home, &visit->message);
 }

@@ -13,6 +13,7 @@ enum zok__visit_purpose {
 struct zok__visit_answer {
 	bool was_alive;			/* somebody was, when the visit came */
 	uint64_t notes_sent, notes_run; /* there, by the answer */
+	uint64_t spawned;		/* tasks, ever */
 };
 
 /* Suspends until the answer is there, shielded. In a fiber; no memory is needed. */

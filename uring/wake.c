@@ -79,13 +79,29 @@ void zok__uring_wake(struct zok__engine *engine)
 		write_wake_fd(uring->wake_fd);
 }
 
+/* The kernel has not taken the SQE (it had no memory, or wants its completions read first), or refused it: that must not wait for our next turn. */
+static bool was_not_rung(const struct zok__uring *from, uint32_t sq_end, uint64_t tag)
+{
+	const struct io_uring_cq *cq = &from->ring.cq;
+	uint32_t tail = __atomic_load_n(cq->ktail, __ATOMIC_ACQUIRE); /* the entries below it are there */
+
+	if ((int32_t)(__atomic_load_n(from->ring.sq.khead, __ATOMIC_ACQUIRE) - sq_end) < 0)
+		return true;
+	for (uint32_t at = from->cq_head; at != tail; at++)
+		if (cq->cqes[at & cq->ring_mask].user_data == tag)
+			return true;
+	return false;
+}
+
 /*
  * Handed over at once, with whatever else is in the queue: a core that sleeps is not kept waiting for the end of our turn. Silent where it succeeds;
- * where it fails, our own completion says so, and the eventfd does it.
+ * where it fails, our own completion says so, and the eventfd does it: a wake-up too many is harmless.
  */
 static void ring(struct zok__uring *from, const struct zok__uring *to)
 {
 	struct io_uring_sqe *sqe = zok__uring_take_sqe(from);
+	uint32_t sq_end = from->sq_tail;
+	uint64_t tag;
 
 	if (!sqe) {
 		write_wake_fd(to->wake_fd);
@@ -93,8 +109,10 @@ static void ring(struct zok__uring *from, const struct zok__uring *to)
 	}
 	io_uring_prep_msg_ring(sqe, to->ring.ring_fd, 0, ZOK__URING_TAG_RUNG, 0);
 	sqe->flags |= IOSQE_CQE_SKIP_SUCCESS;
-	sqe->user_data = ZOK__URING_TAG_NOT_RUNG | (unsigned)to->wake_fd;
+	sqe->user_data = tag = ZOK__URING_TAG_NOT_RUNG | (unsigned)to->wake_fd;
 	zok__uring_flush(from);
+	if (ZOK_UNLIKELY(was_not_rung(from, sq_end, tag)))
+		write_wake_fd(to->wake_fd);
 }
 
 /* An SQPOLL thread would have to take it first, which may sleep itself. */

@@ -76,7 +76,7 @@ ZOK_API int zok_connect(struct zok_socket **peer, const char *address, const str
  * engine's business). The descriptor stays the caller's on failure: -ENOMEM, -EBADF. */
 ZOK_API int zok_socket_adopt(struct zok_socket **socket, int fd);
 
-/* Half-closes. Suspends. */
+/* Half-closes, after what was sent. Suspends. What an earlier send has failed with; -EBADF: closed meanwhile by another task. */
 ZOK_API int zok_shutdown(struct zok_socket *socket, enum zok_shutdown_side side);
 
 /*
@@ -99,7 +99,7 @@ ZOK_API ssize_t zok_read_all(struct zok_socket *socket, void *buf, size_t len);
  *
  * As write(2), all sends return when the bytes are on their way, not when they have arrived. On a socket that answers what it reads, small ones (some
  * 900 bytes) are copied and the call returns at once; they leave when the task suspends next, with everybody else's, and what fails then is the
- * result of the socket's next send. A socket whose task sends and then computes is noticed, and its sends leave first (net/behind.c).
+ * result of the socket's next send or zok_shutdown(). A socket whose task sends and then computes is noticed, and its sends leave first (net/behind.c).
  * zok_shutdown() and zok_close() wait for what was sent, until their scope is cancelled or its deadline passes.
  */
 ZOK_API ssize_t zok_write(struct zok_socket *socket, const void *buf, size_t len);

@@ -82,6 +82,10 @@ struct zok_core_stats {
 	uint64_t stalls;
 	uint64_t stall_ns_max;	   /* the longest, as last seen: it may have lasted half of stall_ns longer */
 	uint64_t faults_contained; /* fibers that a failed check has ended */
+
+	/* connections; how many sockets are open, doors included: sockets_opened - sockets_closed */
+	uint64_t connections_accepted; /* on this core, whoever serves them */
+	uint64_t connections_handed;   /* of which to another core, by zok_serve() */
 };
 
 #endif

@@ -86,7 +86,8 @@ enum zok_stealing {
 };
 
 struct zok_spawn_options {
-	const char *name;	   /* a string that outlives the task; shown by tools and in reports. NULL: "task" or "fiber" */
+	const char *
+		name; /* a string that outlives the task, and, where it may be stolen, the runtime: for tools and reports. NULL: "task" or "fiber" */
 	enum zok_class task_class; /* 0: the spawner's */
 	size_t stack_size;	   /* fibers: usable bytes, rounded up; 0: the runtime's default (64 KiB). Tasks: ignored */
 	bool without_guard;	   /* fibers: no guard page below the stack: half the memory mappings, an overflow goes unnoticed */

@@ -20,6 +20,7 @@
 #include "zokio/net.h"
 #include "zokio/op.h"
 #include "zokio/runtime.h"
+#include "zokio/serve.h"
 #include "zokio/shared_pool.h"
 #include "zokio/spsc.h"
 #include "zokio/stats.h"

@@ -66,6 +66,14 @@ class BadInput(unittest.TestCase):
             for mode in ("", "x", "PARK", "park ", "busy", "x" * 5000):
                 self.refused(program, taken(program, *self.door, "--mode", mode), ["--mode", "park", "adaptive", "spin", "sqpoll"])
 
+    def test_drain_and_distribute(self):
+        for program in GATEWAYS:
+            for seconds in ("", "x", "-1", "1x", "86401", "nan", "inf", "x" * 5000):
+                self.refused(program, taken(program, *self.door, "--drain", seconds), ["--drain", "seconds", "86400"])
+            for how in ("", "x", "CPU", "load ", "x" * 5000):
+                self.refused(program, taken(program, *self.door, "--distribute", how), ["--distribute", "reuseport", "cpu", "load"])
+        self.refused("echo_task", [*self.door, "--distribute", "cpu"], ["--distribute", "echo", "relay"])
+
     def test_cores(self):
         for program in GATEWAYS:
             for cores in ("", "x", "-1", "99999", "0-99999", "0,", ",0", "1-0", "0,x", "0-", "0 1", "node:", "node:x", "node:99", "0x0",
@@ -74,7 +82,7 @@ class BadInput(unittest.TestCase):
 
     def test_values_are_missing(self):
         for program in GATEWAYS:
-            for option in ("--listen", "--engine", "--mode", "--cores"):
+            for option in ("--listen", "--engine", "--mode", "--cores", "--drain", "--distribute"):
                 self.refused(program, taken(program, *self.door)[:2] + [option], [option, "value"])
         self.refused("relay", [*self.door, "--to"], ["--to", "value"])
 
@@ -92,7 +100,7 @@ class Good(unittest.TestCase):
             for word in ("--help", "-h"):
                 run = support.run(program, word)
                 self.assertEqual((run.returncode, run.stderr), (0, ""))
-                for option in ("--listen", "--engine", "--mode", "--cores"):
+                for option in ("--listen", "--engine", "--mode", "--cores", "--drain", "--distribute"):
                     self.assertIn(option, run.stdout)
         self.assertIn("--to", support.run("relay", "--help").stdout)
         self.assertNotIn("--to", support.run("echo", "--help").stdout)

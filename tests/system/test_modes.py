@@ -84,9 +84,9 @@ class Modes:
         if len(os.sched_getaffinity(0)) < 2:
             self.skipTest("one processor")
         cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:2]))
-        for program in ("echo", "echo_task"):
-            with self.subTest(program=program):
-                gateway = self.start(program, "--cores", cores)
+        for program, *how in (("echo",), ("echo_task",), ("echo", "--distribute", "cpu"), ("echo", "--distribute", "load")):
+            with self.subTest(program=program, how=how):
+                gateway = self.start(program, "--cores", cores, *how)
                 idle = self.switches(gateway)
                 self.assertEqual(len(idle), 2)
                 while any(count <= idle[core] + 5 for core, count in self.switches(gateway).items()):

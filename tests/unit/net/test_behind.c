@@ -213,6 +213,63 @@ RIG_CASE(close_waits_for_a_slow_reader)
 	return 0;
 }
 
+/* The engine has not seen the send when somebody begins to wait for it. */
+RIG_CASE(what_is_waited_for_before_it_was_tried_is_not_lost)
+{
+	struct pair pair = answering_pair();
+	struct zok_scope *scope = zok_scope_open(NULL);
+	uint8_t *bytes = malloc(LARGE);
+	struct sink sink = {.pair = &pair, .expected = bytes};
+	size_t filled;
+
+	rig_fill(bytes, LARGE, 14);
+	filled = fill_up(&pair, bytes, LARGE - 600);
+	sink.len = filled + 600;
+	assert_int_equal(zok_write_all(pair.socket, bytes + filled, 400), 400);
+	assert_int_not_equal(pair.socket->behind_cycles, 0);
+	assert_int_equal(zok_spawn(scope, take_all, &sink, NULL), 0);
+	assert_int_equal(zok_write_all(pair.socket, bytes + filled + 400, 200), 200);
+	assert_int_equal(zok_close(pair.socket), 0);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	close(pair.raw);
+	free(bytes);
+	return 0;
+}
+
+RIG_CASE(a_half_close_at_once_comes_after_all_bytes)
+{
+	struct pair pair = answering_pair();
+	struct zok_scope *scope = zok_scope_open(NULL);
+	uint8_t *bytes = malloc(LARGE);
+	struct sink sink = {.pair = &pair, .expected = bytes};
+	size_t filled;
+	char byte;
+
+	rig_fill(bytes, LARGE, 15);
+	filled = fill_up(&pair, bytes, LARGE - 400);
+	sink.len = filled + 400;
+	assert_int_equal(zok_write_all(pair.socket, bytes + filled, 400), 400);
+	assert_int_equal(zok_spawn(scope, take_all, &sink, NULL), 0);
+	assert_int_equal(zok_shutdown(pair.socket, ZOK_SHUTDOWN_WRITE), 0);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(recv(pair.raw, &byte, 1, 0), 0);
+	rig_pair_close(&pair);
+	free(bytes);
+	return 0;
+}
+
+RIG_CASE(a_half_close_tells_what_an_earlier_send_failed_with)
+{
+	struct pair pair = answering_pair();
+
+	close(pair.raw);
+	pair.raw = -1;
+	assert_int_equal(zok_write_all(pair.socket, "a", 1), 1);
+	assert_int_equal(zok_shutdown(pair.socket, ZOK_SHUTDOWN_WRITE), -EPIPE);
+	rig_pair_close(&pair);
+	return 0;
+}
+
 RIG_CASE(a_deadline_ends_a_close_that_waits)
 {
 	struct pair pair = answering_pair();
@@ -331,13 +388,15 @@ RIG_CASE(a_socket_left_open_does_not_hold_up_the_end)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		RIG_ROW(who_answers_does_not_wait) RIG_ROW(who_only_sends_waits_for_each) RIG_ROW(a_large_send_is_not_copied)
-			RIG_ROW(who_computes_before_it_reads_sends_at_once_the_next_times) RIG_ROW(vectors_are_gathered_in_order)
-				RIG_ROW(what_is_sent_after_it_comes_after_it) RIG_ROW(close_waits_for_a_slow_reader)
-					RIG_ROW(a_deadline_ends_a_close_that_waits) RIG_ROW(a_close_under_a_cancel_does_not_wait) RIG_ROW(
-						a_deadline_ends_a_send_that_waits_behind_it) RIG_ROW(a_close_tells_who_waits_behind_it)
-						RIG_ROW(a_half_close_comes_after_the_bytes) RIG_ROW(a_failure_is_the_next_sends)
-							RIG_ROW(a_socket_left_open_does_not_hold_up_the_end)};
+		RIG_ROW(who_answers_does_not_wait) RIG_ROW(who_only_sends_waits_for_each) RIG_ROW(a_large_send_is_not_copied) RIG_ROW(
+			who_computes_before_it_reads_sends_at_once_the_next_times) RIG_ROW(vectors_are_gathered_in_order)
+			RIG_ROW(what_is_sent_after_it_comes_after_it) RIG_ROW(close_waits_for_a_slow_reader) RIG_ROW(
+				what_is_waited_for_before_it_was_tried_is_not_lost) RIG_ROW(a_half_close_at_once_comes_after_all_bytes)
+				RIG_ROW(a_half_close_tells_what_an_earlier_send_failed_with) RIG_ROW(a_deadline_ends_a_close_that_waits)
+					RIG_ROW(a_close_under_a_cancel_does_not_wait) RIG_ROW(a_deadline_ends_a_send_that_waits_behind_it)
+						RIG_ROW(a_close_tells_who_waits_behind_it) RIG_ROW(a_half_close_comes_after_the_bytes)
+							RIG_ROW(a_failure_is_the_next_sends)
+								RIG_ROW(a_socket_left_open_does_not_hold_up_the_end)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

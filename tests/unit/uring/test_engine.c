@@ -338,7 +338,8 @@ enum { BALLS = 2000 };
 
 static struct {
 	struct zok__engine *engines[2];
-	unsigned balls[2]; /* atomic: what has come to each */
+	unsigned balls[2];	/* atomic: what has come to each */
+	pthread_barrier_t over; /* an engine stays until nobody can be about to wake it, as in the runtime */
 } match;
 
 static void hit_ball(unsigned from, unsigned number)
@@ -374,6 +375,7 @@ static void *play_back(void *arg)
 		hit_ball(1, i);
 	}
 	await_ball(1, BALLS + 1); /* until the other has taken the last */
+	pthread_barrier_wait(&match.over);
 	close_world(&world);
 	return NULL;
 }
@@ -385,6 +387,7 @@ static void play_from(struct world *world)
 	match.engines[0] = world->engine;
 	match.engines[1] = NULL;
 	match.balls[0] = match.balls[1] = 0;
+	assert_int_equal(pthread_barrier_init(&match.over, NULL, 2), 0);
 	assert_int_equal(pthread_create(&thread, NULL, play_back, NULL), 0);
 	while (!__atomic_load_n(&match.engines[1], __ATOMIC_ACQUIRE))
 		;
@@ -393,7 +396,9 @@ static void play_from(struct world *world)
 		await_ball(0, i);
 	}
 	hit_ball(0, BALLS + 1);
+	pthread_barrier_wait(&match.over);
 	pthread_join(thread, NULL);
+	pthread_barrier_destroy(&match.over);
 }
 
 static void test_rings_wake_each_other(void **state)
