@@ -47,7 +47,7 @@ struct zok__engine_options {
 	int sqpoll_share_fd;		/* another engine's, from its report: its poll thread serves this one too; 0: a thread of its own */
 	uint32_t busy_poll_us;		/* a sleeping wait polls the network devices for so long first (NAPI); 0: not */
 	struct zok__bufs *bufs;		/* the core's receive buffers (core/bufs.h); the engine may register their memory */
-	struct zok__counters *counters; /* where submits, completions and shortages are counted (core/counters.h) */
+	struct zok__counters *counters; /* where submits, completions and shortages are counted (core/counters.h); required */
 };
 
 /* One feature of an engine, as it was found on a live ring. */

@@ -165,7 +165,6 @@ static _Noreturn void leave_stack(struct zok_core *core, struct zok__fiber *fibe
 {
 	core->ended_fiber = fiber;
 	core->ended_state = *state;
-	core->current = NULL;
 	zok__fiber_switch_last(&core->ended_state, &core->loop_state);
 }
 
@@ -183,6 +182,8 @@ static void fiber_main(void *arg)
 			zok__defers_run(fiber);
 		core = zok__core();
 		state = fiber->state;
+		/* From here on its memory may go any time, and a signal handler looks whose run it is. */
+		core->current = NULL;
 		if (ZOK_LIKELY(!(fiber->task.flags & ZOK__TASK_AWAY)))
 			zok__task_end(core, &fiber->task, fiber->result);
 		next = next_to_begin_on(core, fiber);
@@ -207,6 +208,7 @@ void zok__fiber_exit(struct zok__fiber *fiber, int result)
 	struct zok__fiber_state state = fiber->state;
 
 	fiber->result = result;
+	core->current = NULL; /* as in fiber_main() */
 	if (!(fiber->task.flags & ZOK__TASK_AWAY))
 		zok__task_end(core, &fiber->task, result);
 	leave_stack(core, fiber, &state);

@@ -95,9 +95,13 @@ static void *unlink_block(struct block **link)
 	return block;
 }
 
-/* Cuts a piece of memory into free blocks of powers of two, each aligned to its size. */
+/*
+ * Cuts a piece of memory into free blocks of powers of two, each aligned to its size. What lies before the first place of a smallest block is lost:
+ * in a list it would serve nobody, and keep those who look from what lies behind it.
+ */
 static void give_range(struct zok__heap *heap, char *from, char *end)
 {
+	from = (char *)align_up((uintptr_t)from, BLOCK_MIN); /* NOLINT(performance-no-int-to-ptr) */
 	while (end - from >= BLOCK_MIN) {
 		size_t size = low_bit((size_t)(uintptr_t)from);
 

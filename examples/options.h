@@ -82,7 +82,8 @@ static inline void options_take(struct options *options, const char *option, con
 		options->runtime.profile =
 			options_word(option, value, profiles, "it takes low-latency, balanced, throughput or power-saving");
 	else if (*value == '\0')
-		options_fail(option, value, "it is empty; it takes a list as 0 or 0,2-3, node:N, or all");
+		options_fail(option, value,
+			     "it is empty; it takes a list as 0 or 2-3, node:N, package:N, near:DEV or all, with /core and !");
 	else
 		options->runtime.cores = value;
 }
@@ -96,7 +97,10 @@ static inline _Noreturn void options_help(const char *program, bool takes_to)
 	       "  --mode MODE       how a core waits: park (default), adaptive, spin or sqpoll\n"
 	       "  --profile NAME    what the mode and the like are chosen for: balanced (default), low-latency, throughput or "
 	       "power-saving\n"
-	       "  --cores LIST      one scheduler each, as 0 or 0,2-3, node:N, all (default: the first one allowed)\n"
+	       "  --cores LIST      one scheduler each (default: the first one allowed): N, N-M, node:N, package:N, near:DEV, all, with "
+	       "commas\n"
+	       "                    between them; /core takes whole cores, a leading ! takes away; zok topo --explain LIST says what it "
+	       "gives\n"
 	       "  --distribute HOW  of connections among cores: reuseport (default), cpu (that received it) or load\n"
 	       "  --drain SECONDS   after SIGTERM connections may go on for so long (default 0); a second signal cuts that short\n",
 	       program, takes_to ? "  --to ADDRESS      where connections go: the same kinds of address\n" : "");

@@ -96,11 +96,13 @@ static bool is_of_connection(int result)
 	}
 }
 
-/* It has been counted. */
+/* It has been counted. Two things may be short at once (memory for a socket, and a descriptor for the multishot): one timer serves both. */
 static void retry_later(struct zok__door *door)
 {
 	uint64_t next_ns = door->retry_ns * 2;
 
+	if (is_waiting_to_retry(door))
+		return;
 	if (door->retry_ns == 0)
 		next_ns = RETRY_FIRST_NS;
 	door->retry_ns = next_ns < RETRY_LAST_NS ? next_ns : RETRY_LAST_NS;
@@ -314,8 +316,7 @@ static bool take_or_wait(struct zok__door *door, struct zok_accept *accept)
 	}
 	accept->future.state = ZOK_FUTURE_PENDING;
 	door->acceptor = accept;
-	if (!is_waiting_to_retry(door))
-		retry_later(door);
+	retry_later(door);
 	return false;
 }
 

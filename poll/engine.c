@@ -487,12 +487,13 @@ int zok__poll_create(struct zok__engine **engine, const struct zok__engine_ops *
 	struct zok__poll *poll = calloc(1, sizeof *poll);
 	int rc;
 
+	assert(options->counters);
 	if (!poll)
 		return -ENOMEM;
 	poll->engine.ops = ops;
 	poll->backend_ops = backend;
 	poll->mode = options->mode;
-	poll->counters = options->counters ? options->counters : &poll->own_counters;
+	poll->counters = options->counters;
 	rc = backend->create(&poll->backend, reason, reason_size);
 	if (rc < 0) {
 		free(poll);

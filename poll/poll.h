@@ -88,7 +88,6 @@ struct zok__poll {
 
 	enum zok__mode mode;
 	struct zok__engine_feature features[5];
-	struct zok__counters own_counters; /* where the owner gave none */
 };
 
 /* ---- table.c: what is known of descriptors ---- */

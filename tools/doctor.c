@@ -188,6 +188,8 @@ static int run(const struct doctor_options *options)
 		return refuse(unknown, "is no check; zok doctor --list names them");
 	if (options->undo && !options->fixes)
 		return refuse("--undo", "goes with --fix, which writes that script");
+	if (options->fixes && strpbrk(doctor.root, "'\n"))
+		return refuse("--root", "holds a quote or a newline, which cannot stand in the script that --fix writes");
 	rc = examine(&doctor, options);
 	doctor_finish(&doctor);
 	return rc;

@@ -26,7 +26,10 @@ enum doctor_severity {
 	DOCTOR_FAILURE, /* costs milliseconds, or keeps the runtime from working as it could */
 };
 
-enum { DOCTOR_SAW_SIZE = 320, DOCTOR_COMMAND_SIZE = 512, DOCTOR_PATH_SIZE = 192, DOCTOR_VALUE_SIZE = 64 };
+enum { DOCTOR_SAW_SIZE = 320, DOCTOR_PATH_SIZE = 192 };
+
+/* A list of CPUs, and a command with two of them. */
+enum { DOCTOR_VALUE_SIZE = 512, DOCTOR_COMMAND_SIZE = 2 * DOCTOR_VALUE_SIZE + 256 };
 
 /* A file of /proc or /sys that --fix writes. */
 struct doctor_change {
@@ -40,7 +43,8 @@ struct doctor_finding {
 	const char *check; /* its name; static */
 	enum doctor_severity severity;
 	bool needs_reboot;
-	bool is_fixed; /* by --fix, in this run */
+	bool is_fixed;	   /* by --fix, in this run */
+	bool has_left_out; /* some change of it is not --fix's to make */
 	char saw[DOCTOR_SAW_SIZE];
 	const char *why;		/* static; "" where all is well */
 	char mend[DOCTOR_COMMAND_SIZE]; /* "" : nothing to be done */
@@ -48,11 +52,11 @@ struct doctor_finding {
 };
 
 struct doctor {
-	const char *root;		/* where /proc and /sys are: "" but in tests */
-	struct zok__bitset cpus;	/* whose cores are asked about */
-	char cpu_list[256];		/* the same as text */
-	bool has_memory;		/* false: some finding or change was lost for want of it */
-	struct doctor_finding *finding; /* owned */
+	const char *root;		  /* where /proc and /sys are: "" but in tests */
+	struct zok__bitset cpus;	  /* whose cores are asked about */
+	char cpu_list[DOCTOR_VALUE_SIZE]; /* the same as text */
+	bool has_memory;		  /* false: some finding or change was lost for want of it */
+	struct doctor_finding *finding;	  /* owned */
 	size_t finding_count;
 	struct doctor_change *change; /* owned */
 	size_t change_count;
@@ -67,7 +71,10 @@ struct doctor_finding *doctor_add(struct doctor *doctor, const char *check, enum
 void doctor_mend(struct doctor_finding *finding, const char *format, ...) ZOK_PRINTF(2, 3);
 void doctor_undo(struct doctor_finding *finding, const char *format, ...) ZOK_PRINTF(2, 3);
 
-/* The last finding can be mended by writing `value` into a file that holds `before`; safe to do at any time, and to undo. */
+/*
+ * The last finding can be mended by writing `value` into a file that holds `before`; safe to do at any time, and to undo. What does not fit, or cannot
+ * stand between quotes in the script that undoes it, is left to the operator and the finding's mend line.
+ */
 void doctor_change(struct doctor *doctor, const char *value, const char *before, const char *path_format, ...) ZOK_PRINTF(4, 5);
 
 /* The first line of a file below the root, without its end. Returns its length or a negative errno, and then text is "". */

@@ -52,23 +52,41 @@ void doctor_undo(struct doctor_finding *finding, const char *format, ...)
 	va_end(args);
 }
 
-void doctor_change(struct doctor *doctor, const char *value, const char *before, const char *path_format, ...)
+static bool is_writable(const char *text)
 {
-	struct doctor_change *grown = grow(doctor->change, doctor->change_count, sizeof *grown), *change;
-	va_list args;
+	return strlen(text) < DOCTOR_VALUE_SIZE && !strpbrk(text, "'\n");
+}
+
+static void add_change(struct doctor *doctor, const struct doctor_change *change)
+{
+	struct doctor_change *grown = grow(doctor->change, doctor->change_count, sizeof *grown);
 
 	if (!grown) {
 		doctor->has_memory = false;
 		return;
 	}
 	doctor->change = grown;
-	change = &grown[doctor->change_count++];
-	*change = (struct doctor_change){.finding = doctor->finding_count - 1};
-	snprintf(change->value, sizeof change->value, "%s", value);
-	snprintf(change->before, sizeof change->before, "%s", before);
+	grown[doctor->change_count++] = *change;
+}
+
+void doctor_change(struct doctor *doctor, const char *value, const char *before, const char *path_format, ...)
+{
+	struct doctor_change change = {.finding = doctor->finding_count - 1};
+	va_list args;
+	int length;
+
+	if (doctor->finding_count == 0)
+		return; /* the finding itself was lost for want of memory */
 	va_start(args, path_format);
-	vsnprintf(change->path, sizeof change->path, path_format, args);
+	length = vsnprintf(change.path, sizeof change.path, path_format, args);
 	va_end(args);
+	if (length < 0 || (size_t)length >= sizeof change.path || !is_writable(value) || !is_writable(before)) {
+		doctor->finding[change.finding].has_left_out = true;
+		return;
+	}
+	snprintf(change.value, sizeof change.value, "%s", value);
+	snprintf(change.before, sizeof change.before, "%s", before);
+	add_change(doctor, &change);
 }
 
 static int read_line(const struct doctor *doctor, char *text, size_t size, const char *path)

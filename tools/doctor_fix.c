@@ -31,18 +31,36 @@ static void write_lines(FILE *file, const struct doctor *doctor)
 	}
 }
 
-static int write_script(const struct doctor *doctor, const char *path)
+static int fill_script(const struct doctor *doctor, int fd)
 {
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755), rc = 0;
-	FILE *file = fd < 0 ? NULL : fdopen(fd, "w");
+	FILE *file = fdopen(fd, "w");
+	int rc = 0;
 
-	if (!file)
-		return -errno;
+	if (!file) {
+		rc = -errno;
+		close(fd);
+		return rc;
+	}
 	write_lines(file, doctor);
 	if (fflush(file) != 0 || fsync(fd) < 0)
 		rc = -errno;
+	else if (ferror(file)) /* one of the lines before the last */
+		rc = -EIO;
 	if (fclose(file) != 0 && rc == 0)
 		rc = -errno;
+	return rc;
+}
+
+/* Half a script is none: nothing has changed that it could undo. */
+static int write_script(const struct doctor *doctor, const char *path)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0755), rc;
+
+	if (fd < 0)
+		return -errno;
+	rc = fill_script(doctor, fd);
+	if (rc < 0)
+		unlink(path);
 	return rc;
 }
 
@@ -50,14 +68,16 @@ static int apply(const struct doctor *doctor, const struct doctor_change *change
 {
 	char path[PATH_MAX];
 	size_t length = strlen(change->value);
+	ssize_t written;
 	int fd, rc = 0;
 
 	snprintf(path, sizeof path, "%s%s", doctor->root, change->path);
 	fd = open(path, O_WRONLY | O_CLOEXEC | (doctor->root[0] ? O_TRUNC : 0));
 	if (fd < 0)
 		return -errno;
-	if (write(fd, change->value, length) != (ssize_t)length)
-		rc = -errno;
+	written = write(fd, change->value, length);
+	if (written != (ssize_t)length)
+		rc = written < 0 ? -errno : -EIO;
 	close(fd);
 	return rc;
 }
@@ -71,7 +91,7 @@ static void note_fixed(struct doctor *doctor)
 			tried += doctor->change[i].finding == f;
 			failed += doctor->change[i].finding == f && doctor->change[i].error < 0;
 		}
-		doctor->finding[f].is_fixed = tried > 0 && failed == 0;
+		doctor->finding[f].is_fixed = tried > 0 && failed == 0 && !doctor->finding[f].has_left_out;
 	}
 }
 

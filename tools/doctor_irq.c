@@ -7,12 +7,16 @@
 #include <string.h>
 #include <sys/stat.h>
 
+/* What the kernel writes of a machine of a thousand odd CPUs. */
+enum { LIST_SIZE = 4096 };
+
 struct irqs {
 	unsigned count, managed_count;
 	char names[192];
 	size_t used;
 	bool is_cut;
-	char others[128]; /* CPUs that are online and not asked about */
+	char others[DOCTOR_VALUE_SIZE]; /* CPUs that are online and not asked about */
+	bool others_are_cut;
 };
 
 static bool meets(const struct zok__bitset *a, const struct zok__bitset *b)
@@ -72,19 +76,19 @@ static void append_name(struct irqs *irqs, int irq, const char *name)
 
 static void look_at(struct doctor *doctor, struct irqs *irqs, int irq, bool adds_changes)
 {
-	char list[128], name[48];
+	char list[LIST_SIZE], name[48];
 	struct zok__bitset set;
 
 	read_action(doctor, irq, name, sizeof name);
 	if (!name[0] || doctor_read(doctor, list, sizeof list, "/proc/irq/%d/smp_affinity_list", irq) <= 0 ||
 	    zok__bitset_parse(list, &set) < 0 || !meets(&set, &doctor->cpus))
 		return;
-	if (adds_changes) {
-		doctor_change(doctor, irqs->others, list, "/proc/irq/%d/smp_affinity_list", irq);
+	if (is_managed(doctor, irq)) {
+		irqs->managed_count += !adds_changes;
 		return;
 	}
-	if (is_managed(doctor, irq)) {
-		irqs->managed_count++;
+	if (adds_changes) {
+		doctor_change(doctor, irqs->others, list, "/proc/irq/%d/smp_affinity_list", irq);
 		return;
 	}
 	irqs->count++;
@@ -110,7 +114,7 @@ static bool walk(struct doctor *doctor, struct irqs *irqs, bool adds_changes)
 static void find_others(const struct doctor *doctor, struct irqs *irqs)
 {
 	struct zok__bitset online;
-	char list[128];
+	char list[LIST_SIZE];
 
 	if (doctor_read(doctor, list, sizeof list, "/sys/devices/system/cpu/online") <= 0 || zok__bitset_parse(list, &online) < 0)
 		return;
@@ -118,6 +122,7 @@ static void find_others(const struct doctor *doctor, struct irqs *irqs)
 		zok__bitset_remove(&online, cpu);
 	if (!zok__bitset_is_empty(&online))
 		zok__bitset_format(&online, irqs->others, sizeof irqs->others);
+	irqs->others_are_cut = strstr(irqs->others, "...") != NULL;
 }
 
 void doctor_check_irqs(struct doctor *doctor)
@@ -148,5 +153,8 @@ void doctor_check_irqs(struct doctor *doctor)
 		    "for each: echo %s > /proc/irq/N/smp_affinity_list (and keep irqbalance off them: IRQBALANCE_BANNED_CPULIST=%s)",
 		    irqs.others, doctor->cpu_list);
 	doctor_undo(finding, "write back what stood there; --fix keeps it in its undo script");
-	walk(doctor, &irqs, true);
+	if (irqs.others_are_cut)
+		finding->has_left_out = true; /* half a list would move them to the wrong CPUs */
+	else
+		walk(doctor, &irqs, true);
 }

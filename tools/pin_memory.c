@@ -1,6 +1,8 @@
 /* Memory policy by the raw system calls: libnuma would be one more library for three of them. set_mempolicy(2), migrate_pages(2), numa_maps in proc(5) */
 #include "tools/pin.h"
 
+#include "numa/node.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <linux/mempolicy.h>
@@ -50,15 +52,15 @@ int pin_memory_set(enum pin_policy policy, const struct zok__bitset *nodes)
 
 long pin_memory_move(pid_t pid, const struct zok__bitset *nodes)
 {
-	struct zok__bitset from = {{0}};
-	long rc;
+	struct zok__bitset from;
+	long rc = zok__nodes_online("", &from);
 
-	memset(from.word, 0xff, sizeof from.word);
+	if (rc < 0)
+		return rc;
+	/* A kernel refuses nodes that it is not built for, so none but those that are there. */
 	for (int node = -1; (node = zok__bitset_next(nodes, node)) >= 0;)
 		zok__bitset_remove(&from, node);
-	/* The kernel refuses numbers of nodes that it cannot have: 1024 are the most that it is built for. */
-	memset((char *)from.word + 1024 / 8, 0, sizeof from.word - 1024 / 8);
-	rc = syscall(SYS_migrate_pages, pid, 1025, from.word, nodes->word);
+	rc = syscall(SYS_migrate_pages, pid, MASK_BITS, from.word, nodes->word);
 	return rc < 0 ? -errno : rc;
 }
 

@@ -352,10 +352,13 @@ int top_source_look(struct top_source *source, struct top_look *look)
 
 /* ---- Finding ---- */
 
+/* Numbers with dashes between them: anybody may make files there, and what is refused is printed with its name. */
 static bool is_ours(const char *name)
 {
-	return strncmp(name, ZOK_EXPORT_NAME_PREFIX, sizeof ZOK_EXPORT_NAME_PREFIX - 1) == 0 &&
-	       strlen(name) < sizeof((struct top_found *)NULL)->name;
+	const size_t prefix = sizeof ZOK_EXPORT_NAME_PREFIX - 1, length = strlen(name);
+
+	return strncmp(name, ZOK_EXPORT_NAME_PREFIX, prefix) == 0 && prefix + strspn(name + prefix, "0123456789-") == length &&
+	       length < sizeof((struct top_found *)NULL)->name;
 }
 
 static void add_found(struct top_list *list, const struct top_source *source, const char *name)

@@ -13,6 +13,7 @@
  */
 #include "uring/uring.h"
 
+#include <assert.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -81,6 +82,7 @@ static int create(struct zok__engine **engine, const struct zok__engine_options 
 	struct zok__uring *uring = aligned_alloc(ZOK_FALSE_SHARING, sizeof *uring);
 	int rc;
 
+	assert(options->counters);
 	if (!uring)
 		return -ENOMEM;
 	if (reason_size > 0)

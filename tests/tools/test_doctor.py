@@ -5,6 +5,7 @@ import argparse
 import json
 import os
 import re
+import resource
 import shutil
 import subprocess
 import sys
@@ -213,6 +214,91 @@ class Fix(unittest.TestCase):
             self.assertEqual(done.returncode, 1)
             self.assertIn("File exists", done.stderr)
             self.assertEqual(machine.read(f"{THP}/enabled"), "[always] madvise never")
+
+    def test_a_long_list_of_cpus_is_written_and_put_back_whole(self):
+        even = ",".join(str(cpu) for cpu in range(0, 128, 2))
+        with Machine({f"{CPU}/online": "0-255", "proc/irq/24/smp_affinity_list": even}) as machine:
+            undo = machine.path("undo.sh")
+            odd = ",".join(str(cpu) for cpu in range(1, 128, 2))
+            done, result = findings(machine, "--cores", odd + ",128-255," + even[2:], "--only", "irqs", "--fix", "--undo", undo)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(machine.read("proc/irq/24/smp_affinity_list"), "0")
+            self.assertIn("IRQBALANCE_BANNED_CPULIST=" + odd, result["findings"][0]["mend"])
+            subprocess.run(["sh", undo], check=True)
+            self.assertEqual(machine.read("proc/irq/24/smp_affinity_list"), even)
+            done, _ = findings(machine, "--cores", odd, "--only", "irqs", "--fix", "--undo", machine.path("2.sh"))
+            self.assertIn("nothing that is safe to mend", done.stderr)
+            machine.write("proc/irq/24/smp_affinity_list", "1")
+            done, _ = findings(machine, "--cores", odd, "--only", "irqs", "--fix", "--undo", machine.path("3.sh"))
+            self.assertEqual(machine.read("proc/irq/24/smp_affinity_list"), even + ",128-255")
+
+    def test_a_list_that_does_not_fit_is_left_to_the_operator(self):
+        every_third = ",".join(str(cpu) for cpu in range(0, 999, 3))
+        for before, online in ((every_third, "0-1023"), ("0-1", every_third)):
+            with self.subTest(before=before[:5]), Machine({f"{CPU}/online": online, "proc/irq/24/smp_affinity_list": before}) as machine:
+                undo = machine.path("undo.sh")
+                done, result = findings(machine, "--only", "irqs", "--fix", "--undo", undo)
+                self.assertEqual(done.returncode, 3, done.stderr)
+                self.assertEqual(machine.read("proc/irq/24/smp_affinity_list"), before)
+                self.assertFalse(os.path.exists(undo))
+                self.assertFalse(result["findings"][0]["is_fixed"])
+                self.assertIn("smp_affinity_list", result["findings"][0]["mend"])
+
+    def test_what_is_left_out_keeps_the_finding(self):
+        every_third = ",".join(str(cpu) for cpu in range(0, 999, 3))
+        with Machine({**self.ILL, "proc/irq/25/eth1/empty": "", "proc/irq/25/smp_affinity_list": every_third}) as machine:
+            done, result = findings(machine, "--only", "irqs", "--fix", "--undo", machine.path("undo.sh"))
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertEqual(machine.read("proc/irq/24/smp_affinity_list"), "4-7")
+            self.assertEqual(machine.read("proc/irq/25/smp_affinity_list"), every_third)
+            self.assertFalse(result["findings"][0]["is_fixed"])
+
+    def test_interrupts_that_the_kernel_manages_are_let_be(self):
+        with Machine({**self.ILL, "proc/irq/25/nvme0q1/empty": "", "proc/irq/25/smp_affinity_list": "0"}) as machine:
+            os.chmod(machine.path("proc/irq/25/smp_affinity_list"), 0o444)
+            undo = machine.path("undo.sh")
+            done, _ = findings(machine, "--only", "irqs", "--fix", "--undo", undo)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertEqual(machine.read("proc/irq/24/smp_affinity_list"), "4-7")
+            self.assertEqual(machine.read("proc/irq/25/smp_affinity_list"), "0")
+            with open(undo, encoding="utf-8") as file:
+                self.assertNotIn("/irq/25/", file.read())
+
+    def fix_with_files_of(self, size, machine, cores):
+        """The doctor where a file may have so many bytes: what is longer is written short first, then refused."""
+
+        def limit():
+            resource.setrlimit(resource.RLIMIT_FSIZE, (size, size))
+
+        return subprocess.run([ZOK, "doctor", "--root", machine.folder.name, "--cores", cores, "--only", "irqs", "--fix", "--undo", machine.path("undo.sh")],
+                              capture_output=True, text=True, timeout=60, preexec_fn=limit, restore_signals=False)
+
+    def test_half_a_script_is_taken_away_and_nothing_changes(self):
+        with Machine(self.ILL) as machine:
+            done = self.fix_with_files_of(20, machine, "0-3")
+            self.assertEqual(done.returncode, 1)
+            self.assertIn("File too large", done.stderr)
+            self.assertFalse(os.path.exists(machine.path("undo.sh")))
+            self.assertEqual(machine.read("proc/irq/24/smp_affinity_list"), "0-1")
+
+    def test_a_short_write_is_an_error_of_its_own(self):
+        with Machine({**self.ILL, f"{CPU}/online": "0-1," + ",".join(str(cpu) for cpu in range(4, 240, 2))}) as machine:
+            done = self.fix_with_files_of(300, machine, "0-1")
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertIn("smp_affinity_list: Input/output error", done.stderr)
+
+    def test_a_root_that_would_break_the_script_is_refused(self):
+        for root in ("/tmp/it's", "/tmp/a\nb"):
+            done = doctor("--root", root, "--fix")
+            self.assertEqual(done.returncode, 2)
+            self.assertEqual(done.stderr.count("\n"), 1, done.stderr)
+            self.assertIn("--root: holds a quote or a newline", done.stderr)
+
+    def test_what_would_end_the_quotes_of_the_script_is_left_out(self):
+        with Machine({f"{CPU}/cpu0/cpufreq/scaling_governor": "'; touch x; '"}) as machine:
+            done, _ = findings(machine, "--only", "governor", "--fix", "--undo", machine.path("undo.sh"))
+            self.assertEqual(done.returncode, 3, done.stderr)
+            self.assertFalse(os.path.exists(machine.path("undo.sh")))
 
     def test_nothing_to_mend_writes_no_script(self):
         with Machine() as machine:

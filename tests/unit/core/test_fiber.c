@@ -1,5 +1,6 @@
 /* Fibers: their stacks are reused, errno is their own, they yield, await, and begin on one another's stacks. */
 #include "tests/unit/core/fake_engine.h"
+#include "zokio/fault.h"
 #include "zokio/log.h"
 #include "zokio/sync.h"
 #include "zokio/timer.h"
@@ -300,9 +301,53 @@ static void test_the_high_water_mark_of_a_stack_is_seen(void **state)
 	assert_int_equal(zok_stack_used(), -EINVAL);
 }
 
+/* ---- The end ---- */
+
+static int finished_count;
+
+/* It may give the task's memory away, so nothing may name the task any more: no log line, no handler of a signal. */
+static void is_nobodys_run(struct zok_task *task)
+{
+	assert_null(zok_task_current());
+	assert_null(zok__core_run(zok__core()).task);
+	finished_count++;
+}
+
+static int ends(void *arg)
+{
+	return 0;
+}
+
+static int fails(void *arg)
+{
+	zok_fail("on purpose");
+}
+
+static int ends_in_all_ways(void *arg)
+{
+	const struct zok_spawn_options options = {.finish = is_nobodys_run};
+	struct zok_scope *scope = zok_scope_open(&(struct zok_scope_options){.contains_faults = true});
+
+	zok_spawn(scope, ends, NULL, &options);
+	zok_spawn(scope, ends, NULL, &options); /* begins where that one ended */
+	zok_spawn(scope, fails, NULL, &options);
+	assert_int_equal(zok_scope_close(scope, 0), -ENOTRECOVERABLE);
+	return 0;
+}
+
+static void test_an_ended_fiber_is_not_the_current_task(void **state)
+{
+	finished_count = 0;
+	zok_log_level_set(ZOK_LOG_OFF);
+	assert_int_equal(fake_run(ends_in_all_ways, NULL), 0);
+	zok_log_level_set(ZOK_LOG_WARN);
+	assert_int_equal(finished_count, 3);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_an_ended_fiber_is_not_the_current_task),
 		cmocka_unit_test(test_the_high_water_mark_of_a_stack_is_seen),
 		cmocka_unit_test(test_errno_is_kept_per_fiber),
 		cmocka_unit_test(test_stacks_are_no_two_fibers_at_once),

@@ -202,6 +202,24 @@ static void what_a_large_block_has_too_much_is_cut_off(void **state)
 	zok__heap_destroy(heap);
 }
 
+/* A list is looked through only so far: scraps too small for anybody, in front of it, would hide what fits. */
+static void scraps_do_not_hide_the_smallest_blocks(void **state)
+{
+	struct zok__heap *heap = make((struct zok__heap_options){.node = 0});
+	const struct zok_allocator *allocator = zok__heap_allocator(heap);
+	uint64_t reuses;
+
+	zok__release(allocator, zok__allocate(allocator, 64, 64), 64);
+	for (int i = 0; i < 200; i++) {
+		assert_non_null(zok__allocate(allocator, 80, 16));
+		assert_non_null(zok__allocate(allocator, 256, 256)); /* 16, 32 and 128 bytes between the two */
+	}
+	reuses = stats_of(heap).reuses;
+	assert_non_null(zok__allocate(allocator, 64, 64));
+	assert_int_equal(stats_of(heap).reuses, reuses + 1);
+	zok__heap_destroy(heap);
+}
+
 static void a_large_block_has_a_region_that_goes_with_it(void **state)
 {
 	struct zok__heap *heap = make((struct zok__heap_options){.node = 0});
@@ -357,6 +375,7 @@ int main(void)
 		cmocka_unit_test_setup(the_same_again_needs_no_more_memory, start_afresh),
 		cmocka_unit_test_setup(what_is_needed_at_start_lies_in_the_first_region, start_afresh),
 		cmocka_unit_test_setup(what_a_large_block_has_too_much_is_cut_off, start_afresh),
+		cmocka_unit_test_setup(scraps_do_not_hide_the_smallest_blocks, start_afresh),
 		cmocka_unit_test_setup(a_large_block_has_a_region_that_goes_with_it, start_afresh),
 		cmocka_unit_test_setup(without_a_region_malloc_stands_in_but_not_for_strict, start_afresh),
 		cmocka_unit_test_setup(no_first_region_is_an_error_with_a_line, start_afresh),

@@ -1,4 +1,5 @@
 /* Accept: every connection is given to somebody, and a shortage of descriptors passes. */
+#include "net/door.h"
 #include "tests/unit/net/rig.h"
 
 #include <arpa/inet.h>
@@ -6,15 +7,21 @@
 #include <sys/resource.h>
 
 /* A client in the test's own hands. */
-static int raw_connect(const struct zok_socket *door)
+static void raw_connect_by(int fd, const struct zok_socket *door)
 {
 	struct sockaddr_in address;
 	socklen_t len = sizeof address;
-	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 
 	assert_true(fd >= 0);
 	assert_int_equal(getsockname(zok_socket_fd(door), (struct sockaddr *)&address, &len), 0);
 	assert_true(connect(fd, (struct sockaddr *)&address, len) == 0 || errno == EINPROGRESS);
+}
+
+static int raw_connect(const struct zok_socket *door)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+
+	raw_connect_by(fd, door);
 	return fd;
 }
 
@@ -131,6 +138,96 @@ RIG_CASE(out_of_descriptors_it_waits_and_goes_on)
 	assert_int_equal(zok_close(peer), 0);
 	assert_int_equal(zok_close(door), 0);
 	close(raw);
+	return 0;
+}
+
+static void *refuse_memory(void *arg, size_t size, size_t alignment)
+{
+	return NULL;
+}
+
+static int accept_and_close(void *arg)
+{
+	struct zok_socket *peer;
+	int rc = zok_accept(arg, &peer);
+
+	return rc < 0 ? rc : zok_close(peer);
+}
+
+/* Takes all that the pool of sockets has; the sockets are chained by their first word. */
+static void *exhaust_sockets(struct zok_pool *pool)
+{
+	void *taken = NULL, *object;
+
+	while ((object = pool->free_list ? zok_pool_get(pool) : NULL) != NULL) {
+		*(void **)object = taken;
+		taken = object;
+	}
+	return taken;
+}
+
+static void give_sockets_back(struct zok_pool *pool, void *taken)
+{
+	while (taken) {
+		void *object = taken;
+
+		taken = *(void **)object;
+		zok_pool_put(pool, object);
+	}
+}
+
+enum { ROOM = 32, FILLERS_SIZE = 1024 };
+
+/* Memory is short, and the door waits for the next try; in the meantime its multishot ends for want of descriptors. */
+RIG_CASE(two_shortages_at_once_share_a_timer)
+{
+	static const struct zok_allocator without_memory = {.allocate = refuse_memory};
+	const struct zok_allocator *allocator;
+	char address[ZOK_ADDRESS_SIZE];
+	struct zok_socket *door = rig_door(address), *peer;
+	struct zok_timer *timer = &zok__door_of(door)->retry;
+	struct zok_pool *pool = &zok__net()->sockets;
+	struct zok_scope *scope = zok_scope_open(NULL);
+	int raw[3] = {raw_connect(door), raw_connect(door)}, filler[FILLERS_SIZE];
+	struct rlimit limit, low;
+	int fillers = 0;
+	uint64_t deadline_ns;
+	void *taken;
+
+	/* Before the accept begins: io_uring keeps the limit of that time. */
+	assert_int_equal(getrlimit(RLIMIT_NOFILE, &limit), 0);
+	raw[2] = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	low = (struct rlimit){.rlim_cur = (rlim_t)raw[2] + ROOM, .rlim_max = limit.rlim_max};
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &low), 0);
+	assert_int_equal(zok_accept(door, &peer), 0);
+	assert_int_equal(zok_close(peer), 0);
+	rig_settle(); /* the second waits at the door now */
+	taken = exhaust_sockets(pool);
+	allocator = pool->allocator;
+	pool->allocator = &without_memory;
+	zok__door_of(door)->retry_ns = 50 * ZOK_MS; /* as long as it gets */
+	assert_int_equal(zok_spawn(scope, accept_and_close, door, NULL), 0);
+	zok_yield();
+	assert_int_equal(timer->future.state, ZOK_FUTURE_PENDING);
+	deadline_ns = timer->deadline_ns;
+	while (fillers < FILLERS_SIZE && (filler[fillers] = dup(raw[2])) >= 0)
+		fillers++;
+	raw_connect_by(raw[2], door);
+	while (zok__op_is_in_flight(&door->recv_op) && zok_now_ns() < deadline_ns)
+		zok_sleep(ZOK_US);
+	if (zok_now_ns() < deadline_ns)
+		assert_int_equal(timer->deadline_ns, deadline_ns);
+	while (fillers > 0)
+		close(filler[--fillers]);
+	assert_int_equal(setrlimit(RLIMIT_NOFILE, &limit), 0);
+	pool->allocator = allocator;
+	give_sockets_back(pool, taken);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(zok_accept(door, &peer), 0);
+	assert_int_equal(zok_close(peer), 0);
+	assert_int_equal(zok_close(door), 0);
+	for (int i = 0; i < 3; i++)
+		close(raw[i]);
 	return 0;
 }
 
@@ -284,11 +381,12 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		RIG_ROW(a_thousand_connections_are_served) RIG_ROW(an_accept_that_times_out_loses_no_connection)
 			RIG_ROW(no_more_are_taken_ahead_than_asked_for) RIG_ROW(out_of_descriptors_it_waits_and_goes_on)
-				RIG_ROW(a_close_ends_an_accept) RIG_ROW(what_nobody_took_is_closed_with_the_door)
-					RIG_ROW(only_a_door_accepts) RIG_ROW(a_drain_hands_out_the_backlog_and_refuses_the_rest)
-						RIG_ROW(who_waits_at_a_door_is_told_of_the_drain)
-							RIG_ROW(a_drain_takes_a_unix_doors_file_away)
-								RIG_ROW(a_drain_leaves_connections_alone)};
+				RIG_ROW(two_shortages_at_once_share_a_timer) RIG_ROW(a_close_ends_an_accept)
+					RIG_ROW(what_nobody_took_is_closed_with_the_door) RIG_ROW(only_a_door_accepts)
+						RIG_ROW(a_drain_hands_out_the_backlog_and_refuses_the_rest)
+							RIG_ROW(who_waits_at_a_door_is_told_of_the_drain)
+								RIG_ROW(a_drain_takes_a_unix_doors_file_away)
+									RIG_ROW(a_drain_leaves_connections_alone)};
 	struct rlimit limit;
 
 	getrlimit(RLIMIT_NOFILE, &limit);

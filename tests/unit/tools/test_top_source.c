@@ -220,6 +220,30 @@ static void test_the_list_tells_what_was_refused(void **state)
 	assert_int_equal(top_find("/nowhere", &list), -ENOENT);
 }
 
+/* Anybody may make files in /dev/shm, and root looks: a terminal must not get their orders. */
+static void test_what_others_wrote_gives_a_terminal_no_orders(void **state)
+{
+	static const char *const odd[] = {"zokio-1-2-3\033[2J", "zokio-\n", "zokio-1-2-3.txt", "zokio-x"};
+	static struct top_list list;
+	struct zok_export_header header = good;
+	char other[160];
+
+	strcpy(header.program, "a\033[2Jb\x9b");
+	write_file(&header, SIZE);
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		snprintf(other, sizeof other, "%s/%s", folder, odd[i]);
+		close(open(other, O_CREAT | O_WRONLY, 0600));
+	}
+	assert_int_equal(top_find(folder, &list), 0);
+	for (size_t i = 0; i < sizeof odd / sizeof *odd; i++) {
+		snprintf(other, sizeof other, "%s/%s", folder, odd[i]);
+		unlink(other);
+	}
+	assert_int_equal(list.count, 1);
+	assert_string_equal(list.found[0].program, "a?[2Jb?");
+	assert_string_equal(list.refused, "");
+}
+
 /* ---- A runtime of this process ---- */
 
 static int is_seen_from_outside(void *arg)
@@ -265,6 +289,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_what_a_terminal_would_obey_is_not_shown, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_what_is_no_plain_file_is_refused, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_the_list_tells_what_was_refused, make_folder, remove_folder),
+		cmocka_unit_test_setup_teardown(test_what_others_wrote_gives_a_terminal_no_orders, make_folder, remove_folder),
 		cmocka_unit_test_setup_teardown(test_our_own_runtime_is_read_as_zok_stats_tells_it, make_folder, remove_folder),
 	};
 
