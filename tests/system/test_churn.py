@@ -71,8 +71,8 @@ class Churn:
         moved += sum(self.wave(relay, upstream, dice) for _ in range(waves))
         self.settled(relay, idle)
         if not support.options.sanitized:
-            # A core's memory comes in steps of huge pages, one of which may fall between the two looks; what a connection leaves would be more by far.
-            self.assertLess(relay.resident_kb(), warm + 2048, "memory that grows with the connections that were")
+            # A huge page of the core may come between the two looks, 2 MiB at a stroke; beside that, what 10,000 connections leave is to be less than 1 MiB.
+            self.assertLess(relay.resident_kb(), warm + 3072, "memory that grows with the connections that were")
         self.goes_on(relay, upstream)
         counters = relay.stop()
         self.assertEqual(counters["sockets opened"], counters["sockets closed"])
