@@ -23,7 +23,7 @@
 
 enum zok__stall_trigger {
 	ZOK__STALL_OFF,
-	ZOK__STALL_AUTO, /* the perf event, and the timer where that is not allowed */
+	ZOK__STALL_AUTO, /* the timer, and the perf event where there is none: the kernel switches a thread with an event at a microsecond or more each time */
 	ZOK__STALL_PERF,
 	ZOK__STALL_TIMER,
 };

@@ -150,9 +150,12 @@ bool zok__stall_trigger_start(struct zok__stall *self, enum zok__stall_trigger w
 {
 	self->trigger = ZOK__STALL_OFF;
 	self->error = 0;
-	if (wanted != ZOK__STALL_TIMER && perf_start(self, signal_number))
+	if (wanted == ZOK__STALL_PERF && perf_start(self, signal_number))
 		return true;
-	return timer_start(self, signal_number);
+	if (timer_start(self, signal_number))
+		return true;
+	/* Dearer, but better than nothing (stall.h). */
+	return wanted == ZOK__STALL_AUTO && perf_start(self, signal_number);
 }
 
 void zok__stall_trigger_stop(struct zok__stall *self)

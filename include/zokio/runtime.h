@@ -77,7 +77,7 @@ struct zok_options {
 	 * a perf event of each core's thread ("perf", shows the kernel's part too) or a timer on its CPU time ("timer"), which sends a signal.
 	 */
 	uint64_t stall_ns;	    /* 0: 25 ms; at least 1 ms */
-	const char *stall_detector; /* NULL or "auto": perf, and timer where perf is not allowed; "off" */
+	const char *stall_detector; /* NULL or "auto": the timer; "perf": some microseconds a park more; "off" */
 	int stall_signal; /* a real-time signal; the program leaves it alone while the runtime runs. 0: the highest below SIGRTMAX without a handler */
 };
 
