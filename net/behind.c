@@ -1,8 +1,8 @@
 /*
  * Small sends, written behind: the bytes are copied, the sender goes on at once, and the send goes to the kernel with everybody else's at the end
  * of the turn. As with write(2), what was taken has not arrived yet, and what goes wrong afterwards is told by the next send (and by a read that
- * would else see a clean end). It saves a suspension and a completion a request, and the wait that a completion would end: a third of what the
- * runtime costs an echo (docs/decisions/035-small-sends-behind.md).
+ * would else see a clean end). It saves a suspension and a completion a request, and the wait that a completion would end
+ * (docs/decisions/035-small-sends-behind.md).
  *
  * Only where it does not make the bytes late. They leave when the task suspends, so a task that sends and then computes would hold back what it has
  * sent. So a small send is written behind only on a socket that answers: where the last send was followed by a read that had to wait; and
