@@ -5,11 +5,10 @@
  */
 #include "core/core.h"
 #include "perf/bench/bench.h"
-#include "zokio/zokio.h"
+#include "perf/bench/bench_cores.h"
 
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
 
 enum { ROUND_TRIPS = 200000, CALLS = 50000 };
 
@@ -95,27 +94,9 @@ static double queue_one_way(void *arg)
 
 /* ---- Words between two cores ---- */
 
-/* Runs on whichever core the ball has come to, and sends it back. */
-static void return_ball(void *is_over, uint64_t left)
+static double tell_one_way(void *arg)
 {
-	int here = zok_core_index();
-
-	if (here == 0 && left-- == 0)
-		zok_event_set(is_over);
-	else
-		zok_tell((unsigned)(1 - here), return_ball, is_over, left);
-}
-
-static double tell_one_way(void)
-{
-	struct zok_event is_over;
-	uint64_t began_ns;
-
-	zok_event_init(&is_over, false);
-	began_ns = bench_now_ns();
-	zok_tell(1, return_ball, &is_over, ROUND_TRIPS);
-	zok_event_wait(&is_over);
-	return (double)(bench_now_ns() - began_ns) / (2.0 * ROUND_TRIPS);
+	return bench_tell_one_way(ROUND_TRIPS);
 }
 
 struct ball {
@@ -136,7 +117,7 @@ static void hit(struct zok_core *core, struct zok__message *message)
 		zok__mail_send(core, ball->cores[core == ball->cores[0]], message);
 }
 
-static double message_one_way(void)
+static double message_one_way(void *arg)
 {
 	struct zok_event event;
 	struct ball ball = {.message.run = hit, .left = ROUND_TRIPS, .event = &event};
@@ -156,7 +137,7 @@ static int do_nothing(void *arg)
 	return 0;
 }
 
-static double call_one_way(void)
+static double call_one_way(void *arg)
 {
 	uint64_t began_ns = bench_now_ns();
 
@@ -165,52 +146,29 @@ static double call_one_way(void)
 	return (double)(bench_now_ns() - began_ns) / (2.0 * CALLS);
 }
 
-struct round {
-	double (*run)(void);
-	double figure;
-};
-
-static int round_main(void *arg)
+static double spinning(double (*fn)(void *arg))
 {
-	struct round *round = arg;
-
-	round->figure = round->run();
-	return 0;
-}
-
-static double on_two_cores(double (*run)(void), const char *mode)
-{
-	struct round round = {.run = run};
-	struct zok_options options = {.mode = mode};
-	char cores[32];
-	int second = bench_pin(1);
-
-	snprintf(cores, sizeof cores, "%d,%d", bench_pin(0), second);
-	options.cores = cores;
-	bench_unpin();
-	if (bench_cpu_count() < 2 || zok_run(&options, round_main, &round) != 0)
-		return NAN;
-	return round.figure;
+	return bench_on_two_cores((struct zok_options){.mode = "spin"}, fn, NULL);
 }
 
 static double ours_tell(void *arg)
 {
-	return on_two_cores(tell_one_way, "spin");
+	return spinning(tell_one_way);
 }
 
 static double ours_message(void *arg)
 {
-	return on_two_cores(message_one_way, "spin");
+	return spinning(message_one_way);
 }
 
 static double ours_call(void *arg)
 {
-	return on_two_cores(call_one_way, "spin");
+	return spinning(call_one_way);
 }
 
 static double ours_call_parked(void *arg)
 {
-	return on_two_cores(call_one_way, "park");
+	return bench_on_two_cores((struct zok_options){.mode = "park"}, call_one_way, NULL);
 }
 
 int main(int argc, char **argv)

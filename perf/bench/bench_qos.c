@@ -97,7 +97,7 @@ static double answer(void *arg)
 	if (round >= ROUNDS_MAX)
 		return NAN;
 	if (round == way->run_count) {
-		if (isnan(bench_on_two_cores(way->stealing, measure, way)))
+		if (isnan(bench_on_two_cores((struct zok_options){.mode = "adaptive", .stealing = way->stealing}, measure, way)))
 			return NAN;
 		way->run_count++;
 	}

@@ -4,38 +4,16 @@
  * over; a part of a join of 1,000 whose parts become ready one by one. First case of each question: ours.
  */
 #include "perf/bench/bench.h"
+#include "perf/bench/bench_cores.h"
 #include "perf/bench/bench_sched_boost.h"
-#include "zokio/zokio.h"
 
 #include <math.h>
-#include <stdio.h>
-#include <stdlib.h>
 
-enum { YIELDS = 4000000, BATCH = 1000, SPAWNS = 4000000, ITEMS = 1000000, ASKS = 20000000, JOINS = 100, FIBERS_MAX = 200 };
-
-/* One round on a core of its own. The figure is made by the main fiber. */
-struct round {
-	double (*run)(void *arg);
-	void *arg;
-	double figure;
-};
-
-static int round_main(void *arg)
-{
-	struct round *round = arg;
-
-	round->figure = round->run(round->arg);
-	return 0;
-}
+enum { YIELDS = 4000000, SPAWNS = 4000000, ITEMS = 1000000, ASKS = 20000000, JOINS = 100, PARTS = 1000 };
 
 static double on_core(double (*run)(void *arg), void *arg)
 {
-	struct round round = {.run = run, .arg = arg};
-	char cores[16];
-
-	snprintf(cores, sizeof cores, "%d", bench_pin(1));
-	bench_unpin();
-	return zok_run(&(struct zok_options){.cores = cores}, round_main, &round) == 0 ? round.figure : NAN;
+	return bench_on_one_core((struct zok_options){0}, run, arg);
 }
 
 static double per_ns(uint64_t began_ns, double count)
@@ -43,60 +21,20 @@ static double per_ns(uint64_t began_ns, double count)
 	return (double)(bench_now_ns() - began_ns) / count;
 }
 
-static double mps(uint64_t began_ns, double count)
-{
-	return count * 1000 / (double)(bench_now_ns() - began_ns);
-}
-
 /* ---- Yield ---- */
-
-static int yield_many(void *arg)
-{
-	for (unsigned n = *(unsigned *)arg; n > 0; n--)
-		zok_yield();
-	return 0;
-}
 
 static double fiber_yield(void *arg)
 {
-	unsigned fiber_count = *(unsigned *)arg, each = YIELDS / fiber_count;
-	struct zok_scope *scope = zok_scope_open(NULL);
-	uint64_t began_ns = bench_now_ns();
+	unsigned fiber_count = *(unsigned *)arg;
 
-	for (unsigned i = 0; i < fiber_count; i++)
-		zok_spawn(scope, yield_many, &each, NULL);
-	zok_scope_close(scope, 0);
-	return per_ns(began_ns, (double)each * fiber_count);
-}
-
-struct yielder {
-	struct zok_task task;
-	unsigned left;
-};
-
-static int yielder_run(struct zok_task *task)
-{
-	struct yielder *self = ZOK_CONTAINER_OF(task, struct yielder, task);
-
-	ZOK_BEGIN(&task->async);
-	for (; self->left > 0; self->left--)
-		ZOK_YIELD();
-	ZOK_END(0);
+	return bench_yield_fibers(fiber_count, YIELDS / fiber_count, NULL);
 }
 
 static double task_yield(void *arg)
 {
-	static struct yielder yielders[FIBERS_MAX];
 	unsigned task_count = *(unsigned *)arg;
-	struct zok_scope *scope = zok_scope_open(NULL);
-	uint64_t began_ns = bench_now_ns();
 
-	for (unsigned i = 0; i < task_count; i++) {
-		yielders[i].left = YIELDS / task_count;
-		zok_task_spawn(scope, &yielders[i].task, yielder_run, NULL);
-	}
-	zok_scope_close(scope, 0);
-	return per_ns(began_ns, (double)(YIELDS / task_count) * task_count);
+	return bench_yield_tasks(task_count, YIELDS / task_count, NULL);
 }
 
 static double ours_fiber_yield(void *arg)
@@ -125,43 +63,14 @@ static double ours_ask_due(void *arg)
 
 /* ---- Spawn and run ---- */
 
-static int end_at_once(struct zok_task *task)
-{
-	return 0;
-}
-
-static int return_at_once(void *arg)
-{
-	return 0;
-}
-
 static double spawn_tasks(void *arg)
 {
-	static struct zok_task tasks[BATCH];
-	uint64_t began_ns = bench_now_ns();
-
-	for (unsigned done = 0; done < SPAWNS; done += BATCH) {
-		struct zok_scope *scope = zok_scope_open(NULL);
-
-		for (unsigned i = 0; i < BATCH; i++)
-			zok_task_spawn(scope, &tasks[i], end_at_once, NULL);
-		zok_scope_close(scope, 0);
-	}
-	return mps(began_ns, SPAWNS);
+	return bench_spawn_tasks(SPAWNS, NULL);
 }
 
 static double spawn_fibers(void *arg)
 {
-	uint64_t began_ns = bench_now_ns();
-
-	for (unsigned done = 0; done < SPAWNS; done += BATCH) {
-		struct zok_scope *scope = zok_scope_open(NULL);
-
-		for (unsigned i = 0; i < BATCH; i++)
-			zok_spawn(scope, return_at_once, NULL, NULL);
-		zok_scope_close(scope, 0);
-	}
-	return mps(began_ns, SPAWNS);
+	return bench_spawn_fibers(SPAWNS, NULL);
 }
 
 static double ours_spawn_tasks(void *arg)
@@ -222,13 +131,13 @@ static void wake_nobody(struct zok_waker *waker)
 {
 }
 
-static struct zok_future parts[BATCH], *part_list[BATCH];
+static struct zok_future parts[PARTS], *part_list[PARTS];
 
 static void prepare_parts(void)
 {
 	static const struct zok_future_ops ops = {.poll = part_poll, .cancel = part_cancel};
 
-	for (unsigned i = 0; i < BATCH; i++) {
+	for (unsigned i = 0; i < PARTS; i++) {
 		zok_future_prepare(&parts[i], &ops);
 		part_list[i] = &parts[i];
 	}
@@ -240,7 +149,7 @@ static void complete_one_by_one(struct zok_future *whole)
 	struct zok_waker nobody = {.wake = wake_nobody};
 
 	zok_future_poll(whole, &nobody);
-	for (unsigned i = 0; i < BATCH; i++) {
+	for (unsigned i = 0; i < PARTS; i++) {
 		zok_future_complete(&parts[i], 0);
 		zok_future_poll(whole, &nobody);
 	}
@@ -254,30 +163,30 @@ static double join_ns(void *arg)
 		struct zok_join join;
 
 		prepare_parts();
-		zok_join_prepare(&join, part_list, BATCH);
+		zok_join_prepare(&join, part_list, PARTS);
 		complete_one_by_one(&join.future);
 	}
-	return per_ns(began_ns, (double)JOINS * BATCH);
+	return per_ns(began_ns, (double)JOINS * PARTS);
 }
 
 static double join_many_ns(void *arg)
 {
-	static struct zok_join_seat seats[BATCH];
+	static struct zok_join_seat seats[PARTS];
 	uint64_t began_ns = bench_now_ns();
 
 	for (unsigned i = 0; i < JOINS; i++) {
 		struct zok_join_many join;
 
 		prepare_parts();
-		zok_join_many_prepare(&join, part_list, BATCH, seats);
+		zok_join_many_prepare(&join, part_list, PARTS, seats);
 		complete_one_by_one(&join.future);
 	}
-	return per_ns(began_ns, (double)JOINS * BATCH);
+	return per_ns(began_ns, (double)JOINS * PARTS);
 }
 
 int main(int argc, char **argv)
 {
-	static unsigned two = 2, many = FIBERS_MAX;
+	static unsigned two = 2, many = BENCH_YIELDERS_MAX;
 	const struct bench_case yield[] = {
 		{"zokio fibers, 2", ours_fiber_yield, &two},	   {"zokio fibers, 200", ours_fiber_yield, &many},
 		{"zokio tasks, 200", ours_task_yield, &many},	   {"Boost.Fiber, 2", boost_fiber_yield_ns, &two},

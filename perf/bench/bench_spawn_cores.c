@@ -5,11 +5,10 @@
  */
 #include "perf/bench/bench.h"
 #include "perf/bench/bench_cores.h"
-#include "zokio/zokio.h"
 
 #include <math.h>
 
-enum { BATCH = 1000, SPAWNS = 2000000, TREE_DEPTH = 9, TREES = 1000, FORK_DEPTH = 9, FORKS = 500 };
+enum { SPAWNS = 2000000, TREE_DEPTH = 9, TREES = 1000, FORK_DEPTH = 9, FORKS = 500 };
 
 static const struct zok_spawn_options bulk = {.task_class = ZOK_CLASS_BULK};
 
@@ -18,43 +17,14 @@ static double mps(uint64_t began_ns, double count)
 	return count * 1000 / (double)(bench_now_ns() - began_ns);
 }
 
-static int end_at_once(struct zok_task *task)
-{
-	return 0;
-}
-
-static int return_at_once(void *arg)
-{
-	return 0;
-}
-
 static double spawn_tasks(void *arg)
 {
-	static struct zok_task tasks[BATCH];
-	uint64_t began_ns = bench_now_ns();
-
-	for (unsigned done = 0; done < SPAWNS; done += BATCH) {
-		struct zok_scope *scope = zok_scope_open(NULL);
-
-		for (unsigned i = 0; i < BATCH; i++)
-			zok_task_spawn(scope, &tasks[i], end_at_once, &bulk);
-		zok_scope_close(scope, 0);
-	}
-	return mps(began_ns, SPAWNS);
+	return bench_spawn_tasks(SPAWNS, &bulk);
 }
 
 static double spawn_fibers(void *arg)
 {
-	uint64_t began_ns = bench_now_ns();
-
-	for (unsigned done = 0; done < SPAWNS; done += BATCH) {
-		struct zok_scope *scope = zok_scope_open(NULL);
-
-		for (unsigned i = 0; i < BATCH; i++)
-			zok_spawn(scope, return_at_once, NULL, &bulk);
-		zok_scope_close(scope, 0);
-	}
-	return mps(began_ns, SPAWNS);
+	return bench_spawn_fibers(SPAWNS, &bulk);
 }
 
 static int grow(void *arg)
@@ -107,38 +77,23 @@ static double fork_trees(void *arg)
 	return repeat(fork_and_join, FORK_DEPTH, FORKS);
 }
 
-struct way {
-	double (*fn)(void *arg);
-	const char *stealing;
-};
-
-static double ours(void *arg)
-{
-	const struct way *way = arg;
-
-	return bench_on_two_cores(way->stealing, way->fn, NULL);
-}
-
-static double go(void *arg)
-{
-	return bench_go(arg);
-}
-
 int main(int argc, char **argv)
 {
-	static struct way tasks = {spawn_tasks, "half"}, tasks_off = {spawn_tasks, "off"}, fibers = {spawn_fibers, "half"},
-			  fibers_off = {spawn_fibers, "off"}, trees = {grow_trees, "half"}, trees_off = {grow_trees, "off"},
-			  forks = {fork_trees, "half"}, forks_off = {fork_trees, "off"};
+	static struct bench_way tasks = {spawn_tasks, "half"}, tasks_off = {spawn_tasks, "off"}, fibers = {spawn_fibers, "half"},
+				fibers_off = {spawn_fibers, "off"}, trees = {grow_trees, "half"}, trees_off = {grow_trees, "off"},
+				forks = {fork_trees, "half"}, forks_off = {fork_trees, "off"};
 	static char spawn[] = "spawn", tree[] = "tree", fork_join[] = "fork_join";
-	const struct bench_case spawn_cases[] = {{"zokio fibers, two cores", ours, &fibers},
-						 {"zokio stackless, two cores", ours, &tasks},
-						 {"zokio fibers, stealing off", ours, &fibers_off},
-						 {"zokio stackless, stealing off", ours, &tasks_off},
-						 {"Go", go, spawn}};
-	const struct bench_case tree_cases[] = {
-		{"zokio fibers, two cores", ours, &trees}, {"zokio fibers, stealing off", ours, &trees_off}, {"Go", go, tree}};
-	const struct bench_case fork_cases[] = {
-		{"zokio fibers, two cores", ours, &forks}, {"zokio fibers, stealing off", ours, &forks_off}, {"Go", go, fork_join}};
+	const struct bench_case spawn_cases[] = {{"zokio fibers, two cores", bench_run_way, &fibers},
+						 {"zokio stackless, two cores", bench_run_way, &tasks},
+						 {"zokio fibers, stealing off", bench_run_way, &fibers_off},
+						 {"zokio stackless, stealing off", bench_run_way, &tasks_off},
+						 {"Go", bench_go, spawn}};
+	const struct bench_case tree_cases[] = {{"zokio fibers, two cores", bench_run_way, &trees},
+						{"zokio fibers, stealing off", bench_run_way, &trees_off},
+						{"Go", bench_go, tree}};
+	const struct bench_case fork_cases[] = {{"zokio fibers, two cores", bench_run_way, &forks},
+						{"zokio fibers, stealing off", bench_run_way, &forks_off},
+						{"Go", bench_go, fork_join}};
 
 	bench_init(argc, argv);
 	bench_ask(&(struct bench_question){.name = "spawn_run", .unit = "M/s", .is_higher_better = true}, spawn_cases, 5);

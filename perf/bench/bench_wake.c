@@ -3,11 +3,10 @@
  * threads that sleep in read(2) on an eventfd and wake each other by write(2), in the same run.
  */
 #include "perf/bench/bench.h"
-#include "zokio/zokio.h"
+#include "perf/bench/bench_cores.h"
 
 #include <math.h>
 #include <pthread.h>
-#include <stdio.h>
 #include <sys/eventfd.h>
 #include <unistd.h>
 
@@ -53,50 +52,19 @@ static double bare_eventfd(void *arg)
 
 /* ---- Two cores ---- */
 
-static void return_ball(void *is_over, uint64_t left)
+static double play(void *arg)
 {
-	int here = zok_core_index();
-
-	if (here == 0 && left-- == 0)
-		zok_event_set(is_over);
-	else
-		zok_tell((unsigned)(1 - here), return_ball, is_over, left);
-}
-
-static int play(void *arg)
-{
-	struct zok_event is_over;
-	uint64_t began_ns;
-
-	zok_event_init(&is_over, false);
-	began_ns = bench_now_ns();
-	zok_tell(1, return_ball, &is_over, ROUND_TRIPS);
-	zok_event_wait(&is_over);
-	*(double *)arg = (double)(bench_now_ns() - began_ns) / (2.0 * ROUND_TRIPS);
-	return 0;
-}
-
-static double on_two_cores(const char *engine, const char *way)
-{
-	struct zok_options options = {.mode = "park", .engine = engine, .wake = way};
-	int second = bench_pin(1);
-	char cores[32];
-	double figure;
-
-	snprintf(cores, sizeof cores, "%d,%d", bench_pin(0), second);
-	options.cores = cores;
-	bench_unpin();
-	return bench_cpu_count() < 2 || zok_run(&options, play, &figure) != 0 ? NAN : figure;
+	return bench_tell_one_way(ROUND_TRIPS);
 }
 
 static double ours(void *way)
 {
-	return on_two_cores("uring", way);
+	return bench_on_two_cores((struct zok_options){.mode = "park", .engine = "uring", .wake = way}, play, NULL);
 }
 
 static double ours_epoll(void *arg)
 {
-	return on_two_cores("epoll", "eventfd");
+	return bench_on_two_cores((struct zok_options){.mode = "park", .engine = "epoll", .wake = "eventfd"}, play, NULL);
 }
 
 int main(int argc, char **argv)
