@@ -20,6 +20,7 @@ enum {
 	BLOCKING_THREADS_MAX = 4096,
 	QUEUE_ENTRIES_MAX = 32768,
 	SQPOLL_IDLE_MS = 50,
+	REALTIME_PRIORITY_MAX = 99, /* sched(7) */
 };
 
 static const struct {
@@ -195,6 +196,7 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 		{"stall_ns", options->stall_ns, 25 * ZOK_MS, ZOK_MS, 3600 * ZOK_S},
 		{"drain_ns", options->drain_ns, 0, 0, 24 * 3600 * ZOK_S},
 		{"stuck_ns", options->stuck_ns, 10 * ZOK_MS, 1, 3600 * ZOK_S},
+		{"realtime_priority", options->realtime_priority, 0, 0, REALTIME_PRIORITY_MAX},
 	};
 	enum { COUNT = sizeof numbers / sizeof *numbers };
 	uint64_t v[COUNT];
@@ -224,6 +226,7 @@ static int read_numbers(struct zok__config *config, const struct zok_options *op
 	config->stall.threshold_ns = v[12];
 	config->drain_ns = v[13];
 	config->core.stuck_ns = v[14];
+	config->realtime_priority = (int)v[15];
 	return 0;
 }
 

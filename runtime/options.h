@@ -26,6 +26,7 @@ struct zok__config {
 	bool is_export_folder_given;
 	enum zok__wake_way wake;
 	bool keeps_signals;
+	int realtime_priority; /* 0: none */
 	const struct zok_allocator *allocator;
 };
 

@@ -16,7 +16,8 @@ void zok__report_take(struct zok_runtime *runtime)
 {
 	struct zok__engine *engine = runtime->cores[0]->engine;
 	struct zok__engine_report report = {0};
-	char stalls[160];
+	char stalls[160], priority[80];
+	bool has_priority = zok__priority_describe(&runtime->seats[0], priority, sizeof priority);
 	bool is_watched = zok__stalls_describe(runtime->stalls, 0, stalls, sizeof stalls);
 	size_t used = 0;
 
@@ -33,7 +34,8 @@ void zok__report_take(struct zok_runtime *runtime)
 		used = append(runtime->report, sizeof runtime->report, used, "sqpoll threads", "", threads);
 	}
 	used = append(runtime->report, sizeof runtime->report, used, "wake", "", runtime->calibration.text);
-	append(runtime->report, sizeof runtime->report, used, "stall detector", is_watched ? "on" : "off", stalls);
+	used = append(runtime->report, sizeof runtime->report, used, "stall detector", is_watched ? "on" : "off", stalls);
+	append(runtime->report, sizeof runtime->report, used, "real-time priority", has_priority ? "on" : "off", priority);
 	zok__export_publish(&runtime->export, &report, runtime->config.core.budget_ns);
 }
 

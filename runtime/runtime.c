@@ -55,6 +55,7 @@ static void open_core(struct zok__seat *seat)
 	struct zok_core *core = seat->core;
 
 	zok__placement_begin(seat);
+	zok__priority_begin(seat);
 	zok__export_core(&seat->runtime->export, core->options.index)->thread = (uint64_t)gettid();
 	seat->result = zok__core_open(core, seat->reason, sizeof seat->reason);
 	if (!may_fall_back(config, seat->result))
@@ -416,6 +417,7 @@ int zok_run(const struct zok_options *options, int (*main_fn)(void *arg), void *
 	prepare_start(runtime, main_fn, arg);
 	zok__gate_expect(&runtime->gate, 1 + start_threads(runtime, 1));
 	run_core(&runtime->seats[0]);
+	zok__priority_end(&runtime->seats[0]);
 	join_threads(runtime);
 	stop_helpers(runtime);
 	sched_setaffinity(0, sizeof runtime->affinity, &runtime->affinity);

@@ -32,7 +32,10 @@ struct zok__seat {
 	bool has_thread;
 	int cpu;	   /* that it was pinned to; -1: to none */
 	bool is_displaced; /* the core's own: it was found elsewhere */
-	int result;	   /* of opening the core */
+	bool has_priority; /* its thread is a real-time one: priority.c */
+	int priority_error, policy_before;
+	struct sched_param param_before;
+	int result; /* of opening the core */
 	char reason[256];
 };
 
@@ -57,6 +60,7 @@ struct zok_runtime {
 	struct zok__gate gate;	     /* where the cores meet: see run_core() */
 	int start_result;	     /* atomic: 0, or why a core could not be opened: then none runs */
 	bool has_claim, is_started, has_threads;
+	bool has_told_of_priority; /* atomic: that it was refused */
 	int (*main_fn)(void *arg);
 	void *arg;
 	int result;
@@ -90,6 +94,17 @@ void zok__placement_check(struct zok_core *core);
 
 /* What the user should know of the cores that were chosen: a quota that throttles them, isolated CPUs that they are not on. */
 void zok__placement_warn(const struct zok__core_set *cores);
+
+/* ---- priority.c: on the core's thread ---- */
+
+/* Takes the real-time priority that was asked for. Where that is refused the core runs without, and the log says so once. */
+void zok__priority_begin(struct zok__seat *seat);
+
+/* Gives back what the thread was: for the caller of zok_run(). */
+void zok__priority_end(struct zok__seat *seat);
+
+/* A few words on what the core really has. Returns whether that is a real-time priority. */
+bool zok__priority_describe(const struct zok__seat *seat, char *text, size_t size);
 
 /* ---- stop.c ---- */
 

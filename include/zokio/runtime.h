@@ -79,6 +79,13 @@ struct zok_options {
 	uint64_t stall_ns;	    /* 0: 25 ms; at least 1 ms */
 	const char *stall_detector; /* NULL or "auto": the timer; "perf": some microseconds a park more; "off" */
 	int stall_signal; /* a real-time signal; the program leaves it alone while the runtime runs. 0: the highest below SIGRTMAX without a handler */
+
+	/*
+	 * SCHED_FIFO of this priority, 1 to 99, for the cores' threads (not the blocking pool's); 0: none. Needs RLIMIT_RTPRIO or CAP_SYS_NICE; without, the
+	 * runtime goes on as if it was not asked, says so once, and zok_engine_report() tells. A core that spins with it leaves its processor to
+	 * nobody, the kernel's own threads there included, but for what kernel.sched_rt_runtime_us takes back (50 ms of each second).
+	 */
+	unsigned realtime_priority;
 };
 
 /*

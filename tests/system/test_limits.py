@@ -136,6 +136,28 @@ class NoLockedMemory:
         gateway.stop()
 
 
+@on_every_engine
+class NoPlacing:
+    def test_it_serves_and_says_it_once(self):
+        """Neither the placing of memory, nor huge pages, nor perf events, nor real-time priority are needed."""
+        if not support.options.launcher:
+            self.skipTest("no launcher")
+        refused = "eperm:mbind,move_pages,huge-pages,perf,realtime"
+        if support.run("hello", launcher=(support.options.launcher, refused)).returncode == 77:
+            self.skipTest("no seccomp filter can be set here")
+        cores = ",".join(map(str, sorted(os.sched_getaffinity(0))[:2]))
+        gateway = self.start("echo", "--cores", cores, launcher=(support.options.launcher, refused))
+        for _ in range(8):
+            with connect(gateway.address) as peer:
+                peer.sendall(b"question")
+                self.assertEqual(receive(peer, 8), b"question")
+        gateway.signal(15)
+        self.assertEqual(gateway.wait(), 0)
+        lines = gateway.error_text().splitlines()
+        self.assertEqual(len(lines), 1, lines)
+        self.assertRegex(lines[0], r"memory: .*mbind: Operation not permitted: left to the kernel.*\(said once\)")
+
+
 class NoUring(unittest.TestCase):
     # What the launcher does, and words of the line that says why and how to mend it.
     WAYS = [("eperm", ["seccomp", "io_uring_setup", "going on with epoll"]), ("enosys", ["going on with epoll"])]

@@ -32,6 +32,7 @@ static const struct refusal {
 	{{.sq_entries = 32769}, "sq_entries: 32769: must be from 0 to 32768"},
 	{{.cq_entries = 65537}, "cq_entries: 65537: must be from 0 to 65536"},
 	{{.blocking_threads_max = 4097}, "blocking_threads_max: 4097: must be from 1 to 4096"},
+	{{.realtime_priority = 100}, "realtime_priority: 100: must be from 0 to 99"},
 	{{.memory = "local"}, "memory: local: no such policy; there are preferred, strict, interleave"},
 	{{.memory = ""}, "memory: : no such policy; there are preferred, strict, interleave"},
 	{{.huge_pages = "2m"}, "huge_pages: 2m: no such size; there are auto, off, 2M, 1G"},
