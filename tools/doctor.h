@@ -5,9 +5,10 @@
  *   doctor.c         the command;  doctor_print.c  text and JSON;  doctor_fix.c  what --fix writes, and the script that undoes it
  *   doctor_find.c    findings, and the files that checks read
  *   doctor_cpu.c     frequency, idle states, SMT, isolation, mitigations, clock
- *   doctor_memory.c  huge pages, swap, balancing, limits on locked memory
+ *   doctor_memory.c  transparent huge pages, swap, balancing, limits on locked memory
+ *   doctor_try.c     what is tried: a page of each node, huge pages, perf events, real-time priority
  *   doctor_irq.c     interrupts on the cores
- *   doctor_share.c   who else has a claim on the processors: cgroup, hypervisor; limits and permissions of the process
+ *   doctor_share.c   who else has a claim on the processors: cgroup, hypervisor; limits of the process
  *   doctor_uring.c   io_uring, tried on a live ring
  *   doctor_dpdk.c    what a DPDK port would need
  */
@@ -106,7 +107,6 @@ void doctor_check_clock(struct doctor *doctor);
 void doctor_check_watchdog(struct doctor *doctor);
 
 void doctor_check_thp(struct doctor *doctor);
-void doctor_check_huge_pages(struct doctor *doctor);
 void doctor_check_swap(struct doctor *doctor);
 void doctor_check_numa_balancing(struct doctor *doctor);
 void doctor_check_ksm(struct doctor *doctor);
@@ -118,6 +118,9 @@ void doctor_check_cgroup(struct doctor *doctor);
 void doctor_check_steal(struct doctor *doctor);
 void doctor_check_files(struct doctor *doctor);
 void doctor_check_backlog(struct doctor *doctor);
+
+void doctor_check_node_memory(struct doctor *doctor);
+void doctor_check_huge_pages(struct doctor *doctor);
 void doctor_check_perf(struct doctor *doctor);
 void doctor_check_realtime(struct doctor *doctor);
 

@@ -35,37 +35,6 @@ void doctor_check_thp(struct doctor *doctor)
 	check_thp_file(doctor, "thp-defrag", THP "/defrag", "a page fault may have to compact memory first, which takes milliseconds");
 }
 
-void doctor_check_huge_pages(struct doctor *doctor)
-{
-	struct doctor_finding *finding;
-	struct zok__bitset nodes;
-	char list[128], counts[200] = "";
-	long total = 0;
-	size_t used = 0;
-
-	if (doctor_read(doctor, list, sizeof list, "/sys/devices/system/node/online") <= 0 || zok__bitset_parse(list, &nodes) < 0) {
-		doctor_add(doctor, "huge-pages", DOCTOR_UNKNOWN, "the kernel does not tell its nodes");
-		return;
-	}
-	for (int node = zok__bitset_next(&nodes, -1); node >= 0; node = zok__bitset_next(&nodes, node)) {
-		long count = doctor_read_number(doctor, "/sys/devices/system/node/node%d/hugepages/hugepages-2048kB/nr_hugepages", node);
-
-		total += count > 0 ? count : 0;
-		if (used < sizeof counts)
-			used += (size_t)snprintf(counts + used, sizeof counts - used, "%snode %d: %ld", used ? ", " : "", node,
-						 count > 0 ? count : 0);
-	}
-	if (total > 0) {
-		doctor_add(doctor, "huge-pages", DOCTOR_OK, "of 2 MiB on %s", counts);
-		return;
-	}
-	finding = doctor_add(doctor, "huge-pages", DOCTOR_NOTE, "none is reserved (%s)", counts);
-	finding->why = "a core's memory then lies on pages of 4 KiB, or on what the kernel happens to have, and each first touch of a page "
-		       "walks the tables";
-	doctor_mend(finding, "echo 64 > /sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages (32 a core of that node)");
-	doctor_undo(finding, "echo 0 > /sys/devices/system/node/node0/hugepages/hugepages-2048kB/nr_hugepages");
-}
-
 static unsigned count_lines(const char *text)
 {
 	unsigned count = 0;

@@ -1,4 +1,4 @@
-/* Who else has a claim on the processors (a cgroup's quota, the hypervisor), and what the process may have of files, counters and priority. */
+/* Who else has a claim on the processors (a cgroup's quota, the hypervisor), and how many files and waiting clients it may have. */
 #include "tools/doctor.h"
 
 #include "numa/cpuset.h"
@@ -129,35 +129,4 @@ void doctor_check_backlog(struct doctor *doctor)
 	doctor_mend(finding, "sysctl -w net.core.somaxconn=4096");
 	doctor_undo(finding, "sysctl -w net.core.somaxconn=%s", before);
 	doctor_change(doctor, "4096", before, "/proc/sys/net/core/somaxconn");
-}
-
-void doctor_check_perf(struct doctor *doctor)
-{
-	struct doctor_finding *finding;
-	long value = doctor_read_number(doctor, "/proc/sys/kernel/perf_event_paranoid");
-
-	if (value <= 1) {
-		doctor_add(doctor, "perf-events", value == -1 ? DOCTOR_UNKNOWN : DOCTOR_OK, "perf_event_paranoid is %ld", value);
-		return;
-	}
-	finding = doctor_add(doctor, "perf-events", DOCTOR_NOTE, "perf_event_paranoid is %ld", value);
-	finding->why = "reports of stalls then lack the kernel's part of the call chain, unless the program has CAP_PERFMON";
-	doctor_mend(finding, "sysctl -w kernel.perf_event_paranoid=1");
-	doctor_undo(finding, "sysctl -w kernel.perf_event_paranoid=%ld", value);
-}
-
-void doctor_check_realtime(struct doctor *doctor)
-{
-	struct doctor_finding *finding;
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_RTPRIO, &limit) < 0 || limit.rlim_cur > 0) {
-		doctor_add(doctor, "realtime", DOCTOR_OK, "real-time priorities up to %lld are allowed", (long long)limit.rlim_cur);
-		return;
-	}
-	finding = doctor_add(doctor, "realtime", DOCTOR_NOTE, "no real-time priority is allowed (without CAP_SYS_NICE)");
-	finding->why = "a core competes with every other thread on its processor as an equal; with the processor isolated there is none, "
-		       "and nothing is needed";
-	doctor_mend(finding, "ulimit -r 1 (LimitRTPRIO=1 in a systemd unit), then chrt -f 1; or isolate the cores");
-	doctor_undo(finding, "ulimit -r 0");
 }

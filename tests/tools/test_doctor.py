@@ -81,7 +81,7 @@ ILL = [
     ({"proc/sys/vm/nr_hugepages": "0"}, "dpdk", "note", "no huge pages", "nr_hugepages"),
     ({f"{CLOCK}/current_clocksource": None}, "clock", "unknown", "does not say", ""),
 ]
-LIMITS_OF_THE_PROCESS = {"memlock", "files", "realtime", "io_uring", "sqpoll", "cgroup"}
+LIMITS_OF_THE_PROCESS = {"memlock", "files", "realtime", "io_uring", "sqpoll", "cgroup", "node-memory"}
 
 
 class Machine:
@@ -318,6 +318,89 @@ class Uring(unittest.TestCase):
             self.assertEqual(finding["severity"], "failure")
             self.assertIn(word, finding["saw"])
             self.assertEqual(done.returncode, 4)
+
+
+class Tried(unittest.TestCase):
+    """What only a try tells, where a filter says no to it."""
+
+    # What is refused, the check that notices, its severity, what it saw, what mends it.
+    REFUSED = [
+        ("eperm:mbind", "node-memory", ("note", "warning"), "mbind: Operation not permitted", "--cap-add=SYS_NICE"),
+        ("enosys:mbind", "node-memory", ("note", "warning"), "mbind: Function not implemented", "mbind"),
+        ("eperm:move_pages", "node-memory", ("note", "warning"), "move_pages: Operation not permitted", "move_pages"),
+        ("eperm:huge-pages", "huge-pages", ("warning",), "mmap: Operation not permitted", "MAP_HUGETLB"),
+        ("eperm:perf", "perf-events", ("note",), "perf_event_open: Operation not permitted; perf_event_paranoid is", "--cap-add=PERFMON"),
+        ("enosys:perf", "perf-events", ("note",), "perf_event_open: Function not implemented", "CONFIG_PERF_EVENTS"),
+        ("eperm:realtime", "realtime", ("note",), "SCHED_FIFO: Operation not permitted; RLIMIT_RTPRIO is", ""),
+    ]
+
+    def finding(self, refused, check, wrap=()):
+        done = doctor("--only", check, "--json", launcher=(*wrap, REFUSE, refused) if refused else wrap)
+        if done.returncode == 77:
+            self.skipTest("no seccomp filter can be set here")
+        self.assertIn(done.returncode, (0, 3), done.stderr)
+        return next(one for one in json.loads(done.stdout)["findings"] if one["check"] == check)
+
+    def test_a_filter_that_refuses_is_told_with_its_cure(self):
+        for refused, check, severities, saw, mend in self.REFUSED:
+            with self.subTest(refused=refused):
+                finding = self.finding(refused, check)
+                self.assertIn(finding["severity"], severities, finding)
+                self.assertIn(saw, finding["saw"])
+                self.assertIn(mend, finding["mend"])
+                self.assertTrue(finding["why"] and finding["mend"] and finding["undo"], finding)
+
+    def test_a_page_of_each_node_is_read_back(self):
+        finding = self.finding(None, "node-memory")
+        if finding["severity"] == "ok":
+            self.assertIn("read back by move_pages", finding["saw"])
+        else:
+            self.assertTrue(finding["why"], finding)
+
+    def test_huge_pages_are_had_and_given_back(self):
+        path = "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/"
+
+        def count(name):
+            with open(path + name, encoding="ascii") as file:
+                return int(file.read())
+
+        before = count("nr_hugepages") if os.access(path + "nr_hugepages", os.W_OK) else None
+        if before is None or before != 0:
+            self.skipTest("huge pages here are not a test's to change")
+        try:
+            with open(path + "nr_hugepages", "w", encoding="ascii") as file:
+                file.write("2")
+            if count("free_hugepages") != 2:
+                self.skipTest("the kernel has no huge page to spare")
+            finding = self.finding(None, "huge-pages")
+            self.assertEqual(finding["severity"], "ok", finding)
+            self.assertRegex(finding["saw"], r"^of 2 MiB on node 0: 2 \(2 free, one was had\)")
+            self.assertEqual(count("free_hugepages"), 2)
+            self.assertEqual(self.finding("eperm:mbind", "huge-pages")["severity"], "warning")
+        finally:
+            with open(path + "nr_hugepages", "w", encoding="ascii") as file:
+                file.write(str(before))
+
+    @unittest.skipIf(os.geteuid() != 0, "only root can become somebody with fewer rights")
+    def test_who_has_no_right_to_them_is_told_which(self):
+        nobody = ("setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "--bounding-set=-all", "--inh-caps=-all")
+        folder = tempfile.mkdtemp()
+        try:
+            os.chmod(folder, 0o755)
+            program = shutil.copy(ZOK, folder)
+            done = subprocess.run([*nobody, program, "doctor", "--only", "realtime,perf-events", "--json"], capture_output=True, text=True, timeout=60)
+            found = {one["check"]: one for one in json.loads(done.stdout)["findings"]}
+        finally:
+            shutil.rmtree(folder)
+        if found["realtime"]["severity"] != "ok":
+            self.assertIn("without CAP_SYS_NICE", found["realtime"]["saw"])
+            self.assertIn("ulimit -r 1", found["realtime"]["mend"])
+        with open("/proc/sys/kernel/perf_event_paranoid", encoding="ascii") as file:
+            paranoid = int(file.read())
+        if paranoid > 1:
+            self.assertIn("perf_event_open: Permission denied", found["perf-events"]["saw"])
+            self.assertIn("perf_event_paranoid=1", found["perf-events"]["mend"])
+            self.assertIn(f"perf_event_paranoid={paranoid}", found["perf-events"]["undo"])
 
 
 class BadInput(unittest.TestCase):
