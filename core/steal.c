@@ -330,7 +330,9 @@ static void rescue(struct zok_core *core, struct zok_core *victim, size_t count)
 			 (double)(core->now_ns - began_ns) / (double)ZOK_MS, name ? name : "a task", core->options.index);
 }
 
-static bool take_from(struct zok_core *core, struct zok_core *victim)
+_Static_assert((int)ZOK_STEAL_TIER_COUNT == (int)ZOK__TIER_COUNT, "a counter each");
+
+static bool take_from(struct zok_core *core, struct zok_core *victim, enum zok__tier tier)
 {
 	struct zok_task *tasks[ZOK__LOOT_MAX];
 	size_t count = 0;
@@ -347,6 +349,7 @@ static bool take_from(struct zok_core *core, struct zok_core *victim)
 	if (count == 0)
 		return false;
 	zok__count(&core->counters->stats.steals, 1);
+	zok__count(&core->counters->stats.steals_by_tier[tier], 1);
 	zok__count(&core->counters->stats.tasks_stolen, count);
 	rescue(core, victim, count);
 	return true;
@@ -354,14 +357,17 @@ static bool take_from(struct zok_core *core, struct zok_core *victim)
 
 bool zok__steal_sweep(struct zok_core *core, uint64_t idle_ns)
 {
-	for (unsigned i = 0; i + 1 < core->options.core_count; i++) {
-		const struct zok__victim *victim = &core->options.victims[i];
+	unsigned looks = 0;
+
+	for (; looks + 1 < core->options.core_count; looks++) {
+		const struct zok__victim *victim = &core->options.victims[looks];
 
 		if (idle_ns < idle_ns_min[victim->tier])
-			return false;
-		if (take_from(core, core->options.peers[victim->index]))
+			break;
+		if (take_from(core, core->options.peers[victim->index], victim->tier))
 			return true;
 	}
+	zok__count(&core->counters->stats.sweeps_failed, looks > 0);
 	return false;
 }
 

@@ -173,7 +173,7 @@ static void draw_tabs(const struct top_view *view, int y)
 			attron(A_REVERSE);
 		put(y, x, " %u %s ", i + 1, top_page_names[i]);
 		attroff(A_REVERSE);
-		x += (int)strlen(top_page_names[i]) + 5;
+		x += (int)strlen(top_page_names[i]) + 4;
 	}
 	if (view->order != TOP_BY_CORE)
 		put(y, x, "sorted by %s", top_order_names[view->order]);
@@ -198,7 +198,7 @@ static void draw_help(void)
 		"q        ends                          h ?      this, and back",
 		"p space  pauses                        l Esc    back to the list of runtimes",
 		"+ -      looks less, more often        t        since the start, per second",
-		"c 1 - 5  the next, that page           s        sorts by core, busy, ops, wait",
+		"c 1 - 6  the next, that page           s        sorts by core, busy, ops, wait",
 		"arrows   where there are more cores than lines",
 		"",
 		"busy, time   in tasks (green) and in the engine (yellow); red: stuck in a task",

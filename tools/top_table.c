@@ -70,6 +70,7 @@ static const struct top_column latencies[] = {
 	LATENCIES("bulk wakes", 2, 7),
 	RATE("wakes", "all", 6, TOP_WAKES, 6),
 	RATE("wakes", "remote", 6, TOP_WAKES_REMOTE, 11),
+	RATE("wakes", "ring", 6, TOP_WAKES_BY_RING, 12),
 	NUMBER("run queue", "lat", 5, TOP_RUNQ_LATENCY, 12),
 	NUMBER("run queue", "norm", 5, TOP_RUNQ_NORMAL, 12),
 	NUMBER("run queue", "bulk", 5, TOP_RUNQ_BULK, 12),
@@ -121,6 +122,28 @@ static const struct top_column network[] = {
 	RATE("", "timers", 6, TOP_TIMERS_EXPIRED, 4),
 };
 
+static const struct top_column stealing[] = {
+	CORE_COLUMNS,
+	RATE("steals", "looks", 6, TOP_STEAL_ATTEMPTS, 3),
+	RATE("steals", "all", 6, TOP_STEALS, 1),
+	RATE("steals", "smt", 5, TOP_STEALS_SMT, 2),
+	RATE("steals", "cache", 5, TOP_STEALS_CACHE, 2),
+	RATE("steals", "node", 5, TOP_STEALS_NODE, 2),
+	RATE("steals", "far", 5, TOP_STEALS_FAR, 2),
+	RATE("sweeps", "failed", 6, TOP_SWEEPS_FAILED, 5),
+	RATE("tasks", "in", 6, TOP_TASKS_STOLEN, 1),
+	RATE("tasks", "out", 6, TOP_TASKS_RETURNED, 1),
+	RATE("tasks", "adopt", 6, TOP_TASKS_ADOPTED, 7),
+	RATE("tasks", "inject", 6, TOP_TASKS_INJECTED, 6),
+	ALARM("tasks", "rescue", 6, TOP_TASKS_RESCUED, 4),
+	ALARM("", "stuck", 5, TOP_STUCK, 4),
+	NUMBER("run queue", "norm", 5, TOP_RUNQ_NORMAL, 8),
+	NUMBER("run queue", "bulk", 5, TOP_RUNQ_BULK, 8),
+	RATE("wakes", "all", 6, TOP_WAKES, 9),
+	RATE("wakes", "remote", 6, TOP_WAKES_REMOTE, 9),
+	RATE("wakes", "ring", 6, TOP_WAKES_BY_RING, 9),
+};
+
 #define PAGE(columns)                                        \
 	{                                                    \
 		columns, sizeof(columns) / sizeof *(columns) \
@@ -129,9 +152,9 @@ static const struct top_column network[] = {
 static const struct {
 	const struct top_column *columns;
 	unsigned count;
-} pages[TOP_PAGE_COUNT] = {PAGE(overview), PAGE(latencies), PAGE(engine), PAGE(tasks), PAGE(network)};
+} pages[TOP_PAGE_COUNT] = {PAGE(overview), PAGE(latencies), PAGE(engine), PAGE(tasks), PAGE(network), PAGE(stealing)};
 
-const char *const top_page_names[TOP_PAGE_COUNT] = {"overview", "latency", "engine", "tasks", "network"};
+const char *const top_page_names[TOP_PAGE_COUNT] = {"overview", "latency", "engine", "tasks", "network", "stealing"};
 
 /* ---- Which columns there are ---- */
 

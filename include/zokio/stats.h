@@ -8,6 +8,9 @@
 #include "zokio/latency.h"
 #include "zokio/op.h"
 
+/* How far stolen work has come: from an SMT sibling, a core of the same last-level cache, of the same node, of another node. */
+enum { ZOK_STEAL_TIER_COUNT = 4 };
+
 struct zok_core_stats {
 	/* tasks: fibers are tasks too */
 	uint64_t tasks_spawned;
@@ -46,7 +49,9 @@ struct zok_core_stats {
 
 	/* work that moved: of this core as the one that took it … */
 	uint64_t steal_attempts; /* looks at another core */
-	uint64_t steals;	 /* of which found something */
+	uint64_t steals;	 /* of which found something: the sum of the next */
+	uint64_t steals_by_tier[ZOK_STEAL_TIER_COUNT];
+	uint64_t sweeps_failed;	 /* looked at all that it may look at after so long, and found nothing */
 	uint64_t tasks_stolen;	 /* taken from other cores */
 	uint64_t tasks_rescued;	 /* of which from behind a task that ran too long */
 	uint64_t tasks_injected; /* taken from what plain threads have injected */

@@ -222,6 +222,8 @@ class Once:
             if value is not None:
                 self.assertEqual(value, sum(core["since_start"][name] for core in result["cores"]), name)
         for row in result["cores"] + [result["total"]]:
+            since = row["since_start"]
+            self.assertEqual(since["steals"], sum(since[f"steals_{tier}"] for tier in ("smt", "cache", "node", "far")))
             time_shares = row["time"]
             self.assertAlmostEqual(time_shares["callbacks"] + time_shares["kernel"] + time_shares["idle"], 1, places=6)
             latency = row["wake_to_run_ns"]["normal"]
@@ -309,12 +311,22 @@ class View(TopCase):
         live.shows(rf"^echo pid {example.pid} .*per second  every 0.1 s$")
         live.shows(r"^core +cpu +busy time .* ops")
         live.shows(r"^ all ")
-        for key, pattern in (("2", r"p99\.9 +max .*p99\.9"), ("3", r"submit +wait"), ("4", r"alive +new"), ("5", r"open +new"), ("c", r"time"),
+        for key, pattern in (("2", r"p99\.9 +max .*p99\.9"), ("3", r"submit +wait"), ("4", r"alive +new"), ("5", r"open +new"), ("6", r"smt +cache +node +far +in +out"), ("c", r"time"),
                              ("h", r"any key goes back"), ("x", r"^core "), ("p", r"PAUSED"), ("p", r"up \d\d:\d\d:\d\d +per second"),
                              ("+", r"every 0.2 s$"), ("-", r"every 0.1 s$"), ("t", r"since the start"), ("t", r"per second"),
                              ("s", r"sorted by busy"), ("s", r"sorted by ops"), ("l", r"1 runtime to watch"), ("1", r"^core +cpu")):
             live.press(key)
             live.shows(pattern)
+        live.press("6")
+        live.shows(r"looks +all +smt +cache +node +far +in +out")
+        self.assertNotRegex(live.screen.text(), r"remote +ring")
+        live.resize(200, 50)
+        live.shows(r"wakes.*\n.*looks +all +smt +cache +node +far +failed +in +out +adopt +inject +rescue +stuck.*all remote +ring")
+        live.press("t")
+        live.shows(r"since the start")
+        live.press("t1")
+        live.resize(80, 24)
+        live.shows(r"^core +cpu +busy time")
         self.assertNotRegex(live.screen.text(), r"stack")
         live.resize(200, 50)
         live.shows(r"stack")

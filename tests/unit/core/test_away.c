@@ -257,7 +257,7 @@ static int grow(void *arg)
 
 static int grows(void *arg)
 {
-	for (unsigned tries = 1; tries < 200; tries++) {
+	for (unsigned tries = 1; tries < 20000; tries++) {
 		struct zok_scope *scope = zok_scope_open(NULL);
 
 		leaves = 0;

@@ -3,6 +3,7 @@
 #include "zokio/async.h"
 
 #include <errno.h>
+#include <string.h>
 
 /* errno through a call that the compiler cannot see into: the address must not be kept over a suspension (task.h). */
 static __attribute__((noinline)) int read_errno(void)
@@ -285,7 +286,7 @@ static int forks(void *arg)
 {
 	uint64_t stolen = stolen_everywhere();
 
-	for (unsigned tries = 1; tries < 200; tries++) {
+	for (unsigned tries = 1; tries < 20000; tries++) {
 		struct zok_scope *scope = zok_scope_open(NULL);
 
 		leaves = 0;
@@ -320,8 +321,116 @@ static void test_more_than_a_deque_holds(void **state)
 	run(overflows);
 }
 
+/* ---- In which order a thief looks, and how far after so long ---- */
+
+/* Five cores that do not run; the first is the thief. One task can be stolen from each of the others. */
+static struct neighbours {
+	struct zok__thieves thieves;
+	struct zok_core *cores[5];
+	struct zok__victim victims[4];
+	struct zok_task tasks[5];
+} around;
+
+static void fill_deque_of(unsigned core)
+{
+	around.tasks[core] = (struct zok_task){.task_class = ZOK_CLASS_BULK, .parent = &around.cores[core]->root};
+	assert_true(zok__runnable_push(&around.cores[core]->steal->shared[1].deque, &around.tasks[core]));
+}
+
+/* What the thief has taken comes into its batch; it is not run. */
+static struct zok_task *sweep(uint64_t idle_ns)
+{
+	struct zok__runq *batch = &around.cores[0]->steal->shared[1].batch;
+	bool has_found = zok__steal_sweep(around.cores[0], idle_ns);
+
+	assert_int_equal(has_found, batch->head != NULL);
+	return has_found ? zok__runq_take(batch) : NULL;
+}
+
+static const struct zok_core_stats *thief_stats(void)
+{
+	return &around.cores[0]->counters->stats;
+}
+
+static int make_neighbours(void **state)
+{
+	static const enum zok__tier tiers[] = {ZOK__TIER_SMT, ZOK__TIER_CACHE, ZOK__TIER_NODE, ZOK__TIER_FAR};
+
+	memset(&around, 0, sizeof around);
+	/* The nearest is the last in the table: the order is the victims', not the table's. */
+	for (unsigned i = 0; i < 4; i++)
+		around.victims[i] = (struct zok__victim){.index = 4 - i, .tier = tiers[i]};
+	for (unsigned i = 0; i < 5; i++) {
+		const struct zok__core_options options = {
+			.index = i,
+			.core_count = 5,
+			.node = -1,
+			.peers = around.cores,
+			.victims = around.victims,
+			.thieves = &around.thieves,
+			.stealing = ZOK__STEALING_HALF,
+			.share = {[ZOK_CLASS_NORMAL] = 1, [ZOK_CLASS_BULK] = 1},
+			.stack_size = 16384,
+			.receive_buffers = 1,
+			.receive_buffer_size = 64,
+			.stuck_ns = ZOK_S,
+		};
+
+		assert_int_equal(zok__core_create(&around.cores[i], &options), 0);
+		around.cores[i]->root.core = around.cores[i];
+	}
+	return 0;
+}
+
+static int drop_neighbours(void **state)
+{
+	for (unsigned i = 0; i < 5; i++)
+		zok__core_destroy(around.cores[i]);
+	return 0;
+}
+
+static void test_each_tier_has_its_gate(void **state)
+{
+	static const struct {
+		uint64_t gate_ns;
+		unsigned victim;
+	} gates[] = {{1000, 4}, {5000, 3}, {50000, 2}, {500000, 1}};
+
+	for (unsigned i = 0; i < 4; i++) {
+		uint64_t attempts = thief_stats()->steal_attempts, failed = thief_stats()->sweeps_failed;
+
+		fill_deque_of(gates[i].victim);
+		assert_null(sweep(gates[i].gate_ns - 1));
+		assert_int_equal(thief_stats()->steal_attempts, attempts + i); /* at those who are nearer, and have nothing */
+		assert_int_equal(thief_stats()->sweeps_failed, failed + (i > 0));
+		assert_ptr_equal(sweep(gates[i].gate_ns), &around.tasks[gates[i].victim]);
+		assert_int_equal(thief_stats()->steals_by_tier[i], 1);
+		assert_int_equal(thief_stats()->sweeps_failed, failed + (i > 0));
+	}
+	assert_null(sweep(ZOK_NEVER));
+	assert_int_equal(thief_stats()->steals, 4);
+}
+
+static void test_the_nearest_is_taken_from_first(void **state)
+{
+	for (unsigned i = 1; i < 5; i++)
+		fill_deque_of(i);
+	for (unsigned i = 0; i < 4; i++) {
+		assert_ptr_equal(sweep(ZOK_NEVER), &around.tasks[4 - i]);
+		for (unsigned tier = 0; tier < 4; tier++)
+			assert_int_equal(thief_stats()->steals_by_tier[tier], tier <= i);
+	}
+	assert_null(sweep(ZOK_NEVER));
+	assert_int_equal(thief_stats()->sweeps_failed, 1);
+}
+
 int main(void)
 {
+	const struct CMUnitTest order[] = {
+		cmocka_unit_test_setup_teardown(test_each_tier_has_its_gate, make_neighbours, drop_neighbours),
+		cmocka_unit_test_setup_teardown(test_the_nearest_is_taken_from_first, make_neighbours, drop_neighbours),
+	};
+	int failed = cmocka_run_group_tests_name("order", order, NULL, NULL);
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_fibers_move_thousands_of_times_and_keep_what_they_have),
 		cmocka_unit_test(test_stackless_tasks_move_and_finish_at_home),
@@ -333,8 +442,8 @@ int main(void)
 	};
 
 	if (zok_run(&cores_option, has_two_cores, NULL) != 1) {
-		printf("needs two cores\n");
-		return 77;
+		printf("moving needs two cores\n");
+		return failed ? failed : 77;
 	}
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	return failed + cmocka_run_group_tests(tests, NULL, NULL);
 }
