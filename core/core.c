@@ -120,6 +120,7 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 	zok__clock_start(&core->clock, NULL);
 	core->now_ns = zok__clock_now_ns(&core->clock);
 	core->spin_ns = core->options.spin_ns_max;
+	core->spin_wait_cycles = zok__clock_ns_to_cycles(&core->clock, ZOK__SPIN_WAIT_NS);
 	zok__wheel_init(&core->wheel, core->now_ns);
 	zok_list_init(&core->drains);
 	zok__scope_init_roots(core);

@@ -25,6 +25,7 @@
 #include "core/latency.h"
 #include "core/mailbox.h"
 #include "core/runq.h"
+#include "core/spin.h"
 #include "core/stack.h"
 #include "core/steal.h"
 #include "core/wheel.h"
@@ -40,6 +41,7 @@ struct zok__core_options {
 	struct zok_core *const *peers; /* core_count of them, complete before any core runs; this one among them */
 	const struct zok__engine_ops *engine;
 	enum zok__mode mode;
+	enum zok__spin_way spin; /* as chosen: one that the processor has */
 	uint64_t budget_ns, spin_ns_max;
 	unsigned share[ZOK__CLASS_COUNT]; /* of normal and bulk */
 	size_t stack_size;
@@ -150,10 +152,11 @@ struct zok_core {
 	struct zok__wheel wheel;
 	struct zok__bufs bufs;
 	struct zok_scope root;
-	struct zok_scope service; /* the runtime's own fibers: not cancelled with the root, but waited for */
-	uint64_t now_ns;	  /* as of the last turn of the loop */
-	uint64_t housekeep_ns;	  /* when options.housekeep is due */
-	uint64_t spin_ns;	  /* adaptive: how long it spins, as learned */
+	struct zok_scope service;  /* the runtime's own fibers: not cancelled with the root, but waited for */
+	uint64_t now_ns;	   /* as of the last turn of the loop */
+	uint64_t housekeep_ns;	   /* when options.housekeep is due */
+	uint64_t spin_ns;	   /* adaptive: how long it spins, as learned */
+	uint64_t spin_wait_cycles; /* spin.h */
 	bool is_stopping;
 	bool is_draining;
 	struct zok_list drains; /* who waits for the drain: struct zok_drain */

@@ -2,7 +2,6 @@
 #include "core/away.h"
 #include "core/core.h"
 #include "core/mailbox.h"
-#include "core/relax.h"
 
 /* Time between two points of the loop, charged to one of the counters. Returns the later point. */
 static uint64_t charge(struct zok_core *core, uint64_t *counter, uint64_t since_ns)
@@ -94,7 +93,7 @@ static bool spin(struct zok_core *core, uint64_t limit_ns)
 			return true;
 		if (core->steal && zok__steal_sweep(core, core->now_ns - core->steal->idle_since_ns))
 			return true;
-		zok__cpu_relax();
+		zok__spin_wait(core);
 		core->now_ns = zok__clock_now_ns(&core->clock);
 	}
 	return false;

@@ -8,6 +8,7 @@ static inline void zok__cpu_relax(void)
 	__builtin_ia32_pause();
 }
 #elif defined(__aarch64__)
+/* Not WFE: without an event it waits for the event stream, 100 us; not YIELD, which is a NOP on most. */
 static inline void zok__cpu_relax(void)
 {
 	__asm__ volatile("isb" ::: "memory");

@@ -134,6 +134,18 @@ static int read_wake(const char *text, enum zok__wake_way *way, char *error, siz
 	return -EINVAL;
 }
 
+static int read_spin(const char *text, enum zok__spin_way *way, char *error, size_t error_size)
+{
+	for (enum zok__spin_way i = ZOK__SPIN_AUTO; i <= ZOK__SPIN_MWAITX; i++) {
+		if (strcmp(text ? text : "auto", zok__spin_name(i)) == 0) {
+			*way = i;
+			return 0;
+		}
+	}
+	snprintf(error, error_size, "spin: %.40s: it takes auto, pause, tpause, umwait or mwaitx", text);
+	return -EINVAL;
+}
+
 static const struct {
 	const char *name;
 	enum zok__stealing stealing;
@@ -277,6 +289,8 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 	if (rc == 0)
 		rc = read_stall(&config.stall, options, error, error_size);
 	if (rc == 0)
+		rc = read_spin(options->spin, &config.spin, error, error_size);
+	if (rc == 0)
 		rc = read_memory(options->memory, &config.core.memory, error, error_size);
 	if (rc == 0)
 		rc = read_huge_pages(options->huge_pages, &config.core.huge_pages, error, error_size);
@@ -292,6 +306,7 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 		return rc;
 	config.core.engine = config.engine;
 	config.core.core_count = (unsigned)config.cores.count;
+	config.core.spin = zok__spin_choose(config.spin, zok__cpu_waits_here(), config.core.core_count);
 	config.keeps_signals = options->keep_signals;
 	config.allocator = options->allocator;
 	config.core.contains_faults = options->contains_faults;

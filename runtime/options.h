@@ -25,6 +25,7 @@ struct zok__config {
 	const char *export_folder; /* of the environment; NULL: not exported */
 	bool is_export_folder_given;
 	enum zok__wake_way wake;
+	enum zok__spin_way spin; /* as asked for */
 	bool keeps_signals;
 	int realtime_priority; /* 0: none */
 	const struct zok_allocator *allocator;

@@ -12,6 +12,16 @@ static size_t append(char *text, size_t size, size_t used, const char *a, const 
 	return more > 0 ? used + (size_t)more : used;
 }
 
+/* Also in modes that do not spin: what they would do. */
+static size_t report_spin(struct zok_runtime *runtime, size_t used)
+{
+	bool spins = runtime->config.core.mode == ZOK__MODE_SPIN || runtime->config.core.mode == ZOK__MODE_ADAPTIVE;
+	char text[120];
+
+	zok__spin_describe(runtime->config.spin, zok__cpu_waits_here(), runtime->core_count, text, sizeof text);
+	return append(runtime->report, sizeof runtime->report, used, "spin", spins ? "on" : "off", text);
+}
+
 void zok__report_take(struct zok_runtime *runtime)
 {
 	struct zok__engine *engine = runtime->cores[0]->engine;
@@ -34,6 +44,7 @@ void zok__report_take(struct zok_runtime *runtime)
 		used = append(runtime->report, sizeof runtime->report, used, "sqpoll threads", "", threads);
 	}
 	used = append(runtime->report, sizeof runtime->report, used, "wake", "", runtime->calibration.text);
+	used = report_spin(runtime, used);
 	used = append(runtime->report, sizeof runtime->report, used, "stall detector", is_watched ? "on" : "off", stalls);
 	append(runtime->report, sizeof runtime->report, used, "real-time priority", has_priority ? "on" : "off", priority);
 	zok__export_publish(&runtime->export, &report, runtime->config.core.budget_ns);

@@ -22,6 +22,7 @@ struct check {
 static const struct check checks[] = {
 	{"io_uring", doctor_check_uring, "whether it is to be had, and each feature, tried on a live ring"},
 	{"sqpoll", doctor_check_sqpoll, "whether the kernel gives a thread that polls for submissions"},
+	{"spin", doctor_check_spin, "what a core in the mode spin waits with"},
 	{"cgroup", doctor_check_cgroup, "a quota that throttles the cores"},
 	{"steal", doctor_check_steal, "processor time that the hypervisor gave to others"},
 	{"clock", doctor_check_clock, "what the kernel keeps time by"},

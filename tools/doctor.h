@@ -126,6 +126,7 @@ void doctor_check_realtime(struct doctor *doctor);
 
 void doctor_check_uring(struct doctor *doctor);
 void doctor_check_sqpoll(struct doctor *doctor);
+void doctor_check_spin(struct doctor *doctor);
 
 void doctor_check_dpdk(struct doctor *doctor);
 

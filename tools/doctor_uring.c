@@ -36,13 +36,13 @@ static int write_report(void *arg)
 	return 0;
 }
 
-static _Noreturn void run_child(int fd, const char *mode)
+static _Noreturn void run_child(int fd, const char *engine, const char *mode)
 {
 	int rc;
 
 	alarm(TIMEOUT_MS / 1000);
 	zok_log_set(log_to_pipe, &fd);
-	rc = zok_run(&(struct zok_options){.engine = "uring", .mode = mode, .keep_signals = true}, write_report, &fd);
+	rc = zok_run(&(struct zok_options){.engine = engine, .mode = mode, .keep_signals = true}, write_report, &fd);
 	_exit(rc < 0 ? 1 : 0);
 }
 
@@ -61,7 +61,7 @@ static void read_child(int fd, char *text, size_t size)
 }
 
 /* The report of a runtime in `mode`, or the lines that it logged ("!…"). Its exit status, or a negative errno. */
-static int try_mode(const char *mode, char *text, size_t size)
+static int try_mode(const char *engine, const char *mode, char *text, size_t size)
 {
 	int fds[2], status = 0;
 	pid_t pid;
@@ -72,7 +72,7 @@ static int try_mode(const char *mode, char *text, size_t size)
 	pid = fork();
 	if (pid == 0) {
 		close(fds[0]);
-		run_child(fds[1], mode);
+		run_child(fds[1], engine, mode);
 	}
 	close(fds[1]);
 	if (pid > 0) {
@@ -141,7 +141,7 @@ void doctor_check_uring(struct doctor *doctor)
 {
 	struct doctor_finding *finding;
 	char text[REPORT_SIZE] = "";
-	int rc = try_mode("park", text, sizeof text);
+	int rc = try_mode("uring", "park", text, sizeof text);
 
 	if (rc == 0) {
 		add_features(doctor, text);
@@ -153,11 +153,36 @@ void doctor_check_uring(struct doctor *doctor)
 			     "are told apart there");
 }
 
+/* A line of the report by its name: what stands behind "on" or "off". False where there is none. */
+static bool find_feature(const char *text, const char *wanted, const char **reason)
+{
+	char name[32];
+	bool is_on;
+
+	for (const char *line = text; line; line = strchr(line, '\n') ? strchr(line, '\n') + 1 : NULL)
+		if (read_feature(line, name, sizeof name, &is_on, reason) && strcmp(name, wanted) == 0)
+			return true;
+	return false;
+}
+
+/* Not a fault where the processor has nothing better than PAUSE: told, so that who asks for the mode knows. */
+void doctor_check_spin(struct doctor *doctor)
+{
+	char text[REPORT_SIZE] = "";
+	const char *reason;
+	int rc = try_mode("auto", "spin", text, sizeof text);
+
+	if (rc == 0 && find_feature(text, "spin", &reason))
+		doctor_add(doctor, "spin", DOCTOR_OK, "a core alone waits with %.*s", (int)strcspn(reason, "\n"), reason);
+	else
+		doctor_add(doctor, "spin", DOCTOR_UNKNOWN, "no runtime could be started: %s", rc < 0 ? strerror(-rc) : logged(text));
+}
+
 void doctor_check_sqpoll(struct doctor *doctor)
 {
 	struct doctor_finding *finding;
 	char text[REPORT_SIZE] = "";
-	int rc = try_mode("sqpoll", text, sizeof text);
+	int rc = try_mode("uring", "sqpoll", text, sizeof text);
 
 	if (rc == 0 && strstr(text, "\nsqpoll                   on")) {
 		doctor_add(doctor, "sqpoll", DOCTOR_OK, "can be had");

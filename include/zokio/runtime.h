@@ -40,6 +40,9 @@ struct zok_options {
 	const char *mode; /* how a core waits: "park" (default), "adaptive", "spin", "sqpoll" */
 	const char *
 		wake; /* how a core wakes a parked one: "auto" (default: $ZOK_WAKE, else what a short calibration finds faster), "eventfd", "msg-ring" */
+	const char *
+		spin; /* what a core that spins does between its looks: "auto" (NULL: the best that the processor has), "pause", "tpause", "umwait",
+			     "mwaitx". Where the processor has not what was asked for: "pause"; zok_engine_report() says what it is */
 	const char *profile; /* fills in what stands at zero: see below. NULL: "balanced" */
 
 	uint64_t budget_ns;	      /* a slice: after so long a task is due to yield. 0: 500 µs */

@@ -81,7 +81,7 @@ ILL = [
     ({"proc/sys/vm/nr_hugepages": "0"}, "dpdk", "note", "no huge pages", "nr_hugepages"),
     ({f"{CLOCK}/current_clocksource": None}, "clock", "unknown", "does not say", ""),
 ]
-LIMITS_OF_THE_PROCESS = {"memlock", "files", "realtime", "io_uring", "sqpoll", "cgroup", "node-memory"}
+LIMITS_OF_THE_PROCESS = {"memlock", "files", "realtime", "io_uring", "sqpoll", "cgroup", "node-memory", "spin"}
 
 
 class Machine:
@@ -356,6 +356,12 @@ class Tried(unittest.TestCase):
             self.assertIn("read back by move_pages", finding["saw"])
         else:
             self.assertTrue(finding["why"], finding)
+
+    def test_what_a_spinning_core_waits_with_is_told_without_io_uring_too(self):
+        for refused in (None, "eperm"):
+            finding = self.finding(refused, "spin")
+            self.assertEqual(finding["severity"], "ok", finding)
+            self.assertRegex(finding["saw"], r"waits with (pause: the processor has neither|tpause|mwaitx)")
 
     def test_huge_pages_are_had_and_given_back(self):
         path = "/sys/devices/system/node/node0/hugepages/hugepages-2048kB/"

@@ -33,6 +33,7 @@ static const struct refusal {
 	{{.cq_entries = 65537}, "cq_entries: 65537: must be from 0 to 65536"},
 	{{.blocking_threads_max = 4097}, "blocking_threads_max: 4097: must be from 1 to 4096"},
 	{{.realtime_priority = 100}, "realtime_priority: 100: must be from 0 to 99"},
+	{{.spin = "wait"}, "spin: wait: it takes auto, pause, tpause, umwait or mwaitx"},
 	{{.memory = "local"}, "memory: local: no such policy; there are preferred, strict, interleave"},
 	{{.memory = ""}, "memory: : no such policy; there are preferred, strict, interleave"},
 	{{.huge_pages = "2m"}, "huge_pages: 2m: no such size; there are auto, off, 2M, 1G"},
