@@ -69,13 +69,30 @@ static uint64_t spin_limit_ns(const struct zok_core *core)
 	}
 }
 
-/* How often a spinning core looks at its mail for each look at the engine and the clock, which cost several times as much. */
-enum { MAIL_LOOKS = 64 };
+/*
+ * How often a spinning core looks at its peers' mailboxes for each look at the rest of its mail, and that for each look at the engine and the
+ * clock, which cost several times as much.
+ *
+ * The looks between are what a word from a peer waits for. They are as short as can be and a pause apart: a processor that hammers on a line takes
+ * it from its writer half-written, and what it has guessed about the next look is thrown away when the word comes. Here that cost as much as
+ * the crossing (docs/decisions/047).
+ */
+enum { MAIL_GLANCES = 8, MAIL_LOOKS = 6 };
+
+static bool glance_at_mail(const struct zok_core *core)
+{
+	for (int i = 0; i < MAIL_GLANCES; i++) {
+		if (zok__mail_from_peers(&core->mail, core->options.index))
+			return true;
+		zok__cpu_relax();
+	}
+	return false;
+}
 
 /* Returns whether mail made a task runnable, or may have ended the loop: what else a message does needs no turn of it. */
 static bool mail_brings_work(struct zok_core *core)
 {
-	for (int i = 0; i < MAIL_LOOKS; i++)
+	for (int i = 0; i < MAIL_LOOKS; i += !glance_at_mail(core))
 		if (take_mail(core) && (core->is_stopping || zok__sched_is_runnable(core)))
 			return true;
 	return false;

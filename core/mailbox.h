@@ -255,6 +255,15 @@ bool zok__mail_take(struct zok_core *core);
 /* Whether nothing has come that was not taken, and nothing waits for room elsewhere. On the core. */
 bool zok__mail_is_empty(const struct zok_core *core);
 
+/* Whether something has come from another core: a hint, and the cheapest look that there is. On the core. */
+static inline bool zok__mail_from_peers(const struct zok__mail *mail, unsigned self)
+{
+	for (unsigned i = 0; i < mail->core_count; i++)
+		if (i != self && !zok__mail_link_is_empty(&mail->links[i]))
+			return true;
+	return false;
+}
+
 /* Before sleeping: false if there is mail after all. After true the core may sleep and calls unpark. */
 bool zok__mail_park(struct zok_core *core);
 void zok__mail_unpark(struct zok_core *core);

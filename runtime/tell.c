@@ -25,10 +25,11 @@ static int tell_when_there_is_room(struct zok_core *from, struct zok_core *to, c
 int zok_tell(unsigned index, void (*fn)(void *arg, uint64_t value), void *arg, uint64_t value)
 {
 	const struct zok__note note = {.fn = fn, .arg = arg, .value = value};
-	struct zok_core *to = zok__core_at(index), *from = zok__core();
+	struct zok_core *from = zok__core(), *to;
 
-	if (!to)
-		return -EINVAL;
+	if (ZOK_UNLIKELY(!from || index >= from->mail.core_count))
+		return zok__core_at(index) ? 0 : -EINVAL; /* it says why */
+	to = from->options.peers[index];
 	if (ZOK_LIKELY(zok__mail_note(from, to, &note)))
 		return 0;
 	return tell_when_there_is_room(from, to, &note);
