@@ -2,6 +2,7 @@
 #include "core/away.h"
 #include "core/core.h"
 #include "core/mailbox.h"
+#include "core/relax.h"
 
 /* Time between two points of the loop, charged to one of the counters. Returns the later point. */
 static uint64_t charge(struct zok_core *core, uint64_t *counter, uint64_t since_ns)
