@@ -183,7 +183,9 @@ int main(int argc, char **argv)
 	};
 
 	bench_init(argc, argv);
-	bench_ask(&(struct bench_question){.name = "mailbox", .unit = "ns one way", .rounds = ROUNDS, .subject = "zok_tell", .against = "one cache line"},
-		  cases, sizeof cases / sizeof *cases);
+	bench_ask(
+		&(struct bench_question){
+			.name = "mailbox", .unit = "ns one way", .rounds = ROUNDS, .subject = "zok_tell", .against = "one cache line"},
+		cases, sizeof cases / sizeof *cases);
 	return 0;
 }
