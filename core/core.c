@@ -107,6 +107,7 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 		.sqpoll_share_fd = core->options.sqpoll_share_fd,
 		.busy_poll_us = core->options.busy_poll_us,
 		.bufs = &core->bufs,
+		.threads = core->options.threads,
 		.counters = core->counters,
 	};
 	int rc = core->options.engine->create(&core->engine, &options, reason, reason_size);
@@ -135,6 +136,8 @@ void zok__core_close(struct zok_core *core)
 		zok__away_take(core);
 	if (core->net)
 		core->net->finish(core->net);
+	if (core->fs)
+		core->fs->finish(core->fs);
 	core->options.engine->destroy(core->engine);
 	core->engine = NULL;
 	this_core = NULL;

@@ -56,11 +56,12 @@ struct zok__core_options {
 	int sqpoll_share_fd; /* set before the core is opened: engine.h */
 	uint32_t busy_poll_us;
 	enum zok__stealing stealing;
-	const struct zok__victim *victims; /* core_count - 1 of them, nearest first; unused without stealing */
-	struct zok__thieves *thieves;	   /* the runtime's; unused without stealing */
-	struct zok__inject *inject;	   /* the runtime's; NULL: nothing is injected */
-	uint64_t stuck_ns;		   /* a slice that lasts longer counts as stuck when others take its backlog */
-	struct zok__counters *counters;	   /* zeroed, for as long as the core lives; NULL: the core's own */
+	const struct zok__victim *victims;  /* core_count - 1 of them, nearest first; unused without stealing */
+	struct zok__thieves *thieves;	    /* the runtime's; unused without stealing */
+	const struct zok__threads *threads; /* for what blocks; NULL: file ops that need one end with -ENOSYS */
+	struct zok__inject *inject;	    /* the runtime's; NULL: nothing is injected */
+	uint64_t stuck_ns;		    /* a slice that lasts longer counts as stuck when others take its backlog */
+	struct zok__counters *counters;	    /* zeroed, for as long as the core lives; NULL: the core's own */
 };
 
 /* Task states. A wake moves SUSPENDED to RUNNABLE and RUNNING to NOTIFIED; it leaves the others alone. */
@@ -163,6 +164,7 @@ struct zok_core {
 	bool has_injected;	/* `injected` was taken, and waits for memory */
 	struct zok__injected injected;
 	struct zok__core_part *net; /* net/'s; NULL until its first socket */
+	struct zok__core_part *fs;  /* fs/'s; NULL until its first file */
 
 	/* read by everybody, written by nobody while cores run: senders look up `index` for each message, and now_ns changes all the time */
 	_Alignas(ZOK_FALSE_SHARING) struct zok__core_options options;

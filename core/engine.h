@@ -29,6 +29,7 @@
 struct zok__bufs;
 struct zok__counters;
 struct zok__engine;
+struct zok__threads;
 
 /* How the core waits; what is really active is reported, never only what was asked for. */
 enum zok__mode {
@@ -44,9 +45,11 @@ struct zok__engine_options {
 	uint32_t cq_entries; /* 0: the engine's default */
 	int sqpoll_cpu;	     /* -1: unpinned */
 	uint32_t sqpoll_idle_ms;
-	int sqpoll_share_fd;		/* another engine's, from its report: its poll thread serves this one too; 0: a thread of its own */
-	uint32_t busy_poll_us;		/* a sleeping wait polls the network devices for so long first (NAPI); 0: not */
-	struct zok__bufs *bufs;		/* the core's receive buffers (core/bufs.h); the engine may register their memory */
+	int sqpoll_share_fd;	/* another engine's, from its report: its poll thread serves this one too; 0: a thread of its own */
+	uint32_t busy_poll_us;	/* a sleeping wait polls the network devices for so long first (NAPI); 0: not */
+	struct zok__bufs *bufs; /* the core's receive buffers (core/bufs.h); the engine may register their memory */
+	const struct zok__threads
+		*threads; /* for what the engine cannot do without blocking (core/offload.h); NULL: such ops end with -ENOSYS */
 	struct zok__counters *counters; /* where submits, completions and shortages are counted (core/counters.h); required */
 };
 

@@ -75,20 +75,25 @@ static void turn_join(struct zok__poll *poll, struct zok__poll_fd *state)
 	poll->turn_last = state;
 }
 
-static void later_join(struct zok__poll *poll, struct zok_op *op, enum zok__poll_place place)
+static void queue_join(struct zok__poll_queue *queue, struct zok_op *op, enum zok__poll_place place)
 {
 	op->engine_state = (uint8_t)place;
 	op->engine_next = NULL;
-	if (poll->later.first)
-		poll->later.last->engine_next = op;
+	if (queue->first)
+		queue->last->engine_next = op;
 	else
-		poll->later.first = op;
-	poll->later.last = op;
+		queue->first = op;
+	queue->last = op;
+}
+
+static void later_join(struct zok__poll *poll, struct zok_op *op, enum zok__poll_place place)
+{
+	queue_join(&poll->later, op, place);
 }
 
 /* ---- Completions ---- */
 
-static void deliver(struct zok__poll *poll, struct zok_op *op, const struct zok_completion *completion)
+void zok__poll_deliver(struct zok__poll *poll, struct zok_op *op, const struct zok_completion *completion)
 {
 	if (!completion->has_more) {
 		op->engine_state = POLL_AT_NOTHING;
@@ -114,7 +119,7 @@ static void end(struct zok__poll *poll, struct zok_op *op, int32_t result)
 	if (poll->depth >= POLL_DEPTH_MAX)
 		end_later(poll, op, result);
 	else
-		deliver(poll, op, &(struct zok_completion){.result = result});
+		zok__poll_deliver(poll, op, &(struct zok_completion){.result = result});
 }
 
 static void end_list(struct zok__poll *poll, struct zok_op **list)
@@ -205,7 +210,7 @@ static bool try(struct zok__poll *poll, struct zok_op *op, struct spot spot)
 	completion.has_more = has_more(op, completion.result);
 	if (!completion.has_more)
 		leave(spot.list, op);
-	deliver(poll, op, &completion);
+	zok__poll_deliver(poll, op, &completion);
 	return false;
 }
 
@@ -310,12 +315,22 @@ static int32_t close_now(int fd)
 	return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
-/* The close is completed after those that it ended, so that its owner may free what they used. */
+/*
+ * The close is completed after those that it ended, so that its owner may free what they used. A thread that has the descriptor in its hands is
+ * waited for: the number must not become another file's under it.
+ */
 static void run_close(struct zok__poll *poll, struct zok_op *op)
 {
 	struct zok__poll_fd *state = zok__poll_fd_find(poll, op->fd);
 	bool has_ended = state && (state->readers || state->writers || state->watchers);
 	int32_t result;
+
+	if (state && ZOK_UNLIKELY(state->offloaded_count > 0)) {
+		zok__poll_end_all(poll, state);
+		zok__offload_cancel_on(&poll->offload, op->fd);
+		queue_join(&poll->closing, op, POLL_AT_CLOSING);
+		return;
+	}
 
 	if (state) {
 		zok__poll_end_all(poll, state);
@@ -338,6 +353,38 @@ static void run_at_once(struct zok__poll *poll, struct zok_op *op)
 		end(poll, op, op->kind == ZOK_OP_NOP ? 0 : -EINVAL);
 }
 
+/* Closes that waited for threads: those whose descriptor is free now go on, the others wait again. */
+static void go_on_closing(struct zok__poll *poll)
+{
+	struct zok_op *op = poll->closing.first;
+
+	poll->closing = (struct zok__poll_queue){0};
+	while (op) {
+		struct zok_op *next = op->engine_next;
+
+		op->engine_state = POLL_AT_NOTHING;
+		run_close(poll, op);
+		op = next;
+	}
+}
+
+static void take_offloaded(struct zok__poll *poll)
+{
+	if (ZOK_UNLIKELY(zok__poll_files_take(poll)) && poll->closing.first)
+		go_on_closing(poll);
+}
+
+static void submit_file(struct zok__poll *poll, struct zok_op *op)
+{
+	int32_t result;
+
+	switch (zok__poll_file_submit(poll, op, &result)) {
+	case POLL_FILE_DONE: end(poll, op, result); break;
+	case POLL_FILE_WAITS: submit_waiting(poll, op); break;
+	case POLL_FILE_OFFLOADED: break;
+	}
+}
+
 /* ---- The engine's face ---- */
 
 void zok__poll_submit(struct zok__engine *engine, struct zok_op *op)
@@ -347,6 +394,8 @@ void zok__poll_submit(struct zok__engine *engine, struct zok_op *op)
 	assert(op->engine_state == POLL_AT_NOTHING);
 	if (op->kind < ZOK_OP_KIND_COUNT && places[op->kind] != POLL_AT_NOTHING)
 		submit_waiting(poll, op);
+	else if (zok__op_is_of_file(op))
+		submit_file(poll, op);
 	else if (poll->depth >= POLL_DEPTH_MAX)
 		later_join(poll, op, POLL_AT_LATER);
 	else
@@ -360,7 +409,9 @@ void zok__poll_cancel(struct zok__engine *engine, struct zok_op *op)
 
 	switch ((enum zok__poll_place)op->engine_state) {
 	case POLL_AT_NOTHING:
+	case POLL_AT_CLOSING:
 	case POLL_AT_ENDINGS: return;
+	case POLL_AT_THREADS: zok__offload_cancel(&poll->offload, op); return;
 	case POLL_AT_LATER:
 		if (op->kind != ZOK_OP_CLOSE) {
 			op->future.result = -ECANCELED;
@@ -383,7 +434,7 @@ static void serve_later(struct zok__poll *poll)
 		if (op->engine_state == POLL_AT_LATER)
 			run_at_once(poll, op);
 		else
-			deliver(poll, op, &(struct zok_completion){.result = (int32_t)op->future.result});
+			zok__poll_deliver(poll, op, &(struct zok_completion){.result = (int32_t)op->future.result});
 		op = next;
 	}
 }
@@ -411,12 +462,14 @@ int zok__poll_wait(struct zok__engine *engine, uint64_t timeout_ns)
 	struct zok__poll *poll = poll_of(engine);
 
 	poll->delivered = 0;
+	take_offloaded(poll);
 	serve_later(poll);
 	serve_turn(poll);
 	if (poll->delivered > 0 || poll->later.first || poll->turn_first)
 		timeout_ns = 0;
 	zok__count(&poll->counters->stats.waits, 1);
 	poll->backend_ops->wait(poll->backend, timeout_ns, poll);
+	take_offloaded(poll);
 	return poll->delivered;
 }
 
@@ -472,7 +525,7 @@ static void describe(struct zok__poll *poll)
 		{"wait-precision", true, ""},
 		{"multishot-accept", true, "repeated by the engine"},
 		{"multishot-recv", true, "repeated by the engine, into pool buffers"},
-		{"asynchronous-files", false, "a read or write of a file blocks the core"},
+		{"asynchronous-files", false, "by threads, or at once out of the page cache"},
 	};
 
 	_Static_assert(sizeof features == sizeof poll->features, "one row each");
@@ -484,18 +537,17 @@ static void describe(struct zok__poll *poll)
 int zok__poll_create(struct zok__engine **engine, const struct zok__engine_ops *ops, const struct zok__poll_backend_ops *backend,
 		     const struct zok__engine_options *options, char *reason, size_t reason_size)
 {
-	struct zok__poll *poll = calloc(1, sizeof *poll);
+	struct zok__poll *poll = aligned_alloc(ZOK_FALSE_SHARING, sizeof *poll);
 	int rc;
 
 	assert(options->counters);
 	if (!poll)
 		return -ENOMEM;
-	poll->engine.ops = ops;
-	poll->backend_ops = backend;
-	poll->mode = options->mode;
-	poll->counters = options->counters;
+	*poll = (struct zok__poll){.engine.ops = ops, .backend_ops = backend, .mode = options->mode, .counters = options->counters};
+	zok__offload_init(&poll->offload, &poll->engine, options->threads);
 	rc = backend->create(&poll->backend, reason, reason_size);
 	if (rc < 0) {
+		zok__offload_finish(&poll->offload);
 		free(poll);
 		return rc;
 	}
@@ -511,7 +563,8 @@ void zok__poll_destroy(struct zok__engine *engine)
 
 	if (!poll)
 		return;
-	assert(!poll->later.first && poll->depth == 0);
+	assert(!poll->later.first && !poll->closing.first && poll->depth == 0);
+	zok__offload_finish(&poll->offload);
 	poll->backend_ops->destroy(poll->backend);
 	zok__poll_table_finish(poll);
 	free(poll);

@@ -13,6 +13,7 @@
 
 #include "core/bufs.h"
 #include "core/counters.h"
+#include "core/offload.h"
 #include "core/park.h"
 #include "poll/backend.h"
 
@@ -31,6 +32,8 @@ enum zok__poll_place {
 	POLL_AT_OUT,	  /* a splice: among the writers of its other descriptor */
 	POLL_AT_WATCHERS, /* of op->fd: polls for events */
 	POLL_AT_LATER,	  /* submitted too deep: done at the next wait */
+	POLL_AT_THREADS,  /* a file op: with a thread, or on its way to or from one */
+	POLL_AT_CLOSING,  /* a close that waits for the threads' ops on its descriptor */
 	POLL_AT_ENDINGS,  /* ended by cancel or close: its result stands in future.result, the next wait delivers it */
 };
 
@@ -57,6 +60,7 @@ struct zok__poll_fd {
 	bool is_nonblocking; /* O_NONBLOCK is set */
 	bool is_connecting;
 	bool is_in_turn;
+	uint16_t offloaded_count; /* file ops on it that threads do */
 };
 
 ZOK_STATIC_ASSERT(sizeof(struct zok__poll_fd) == 48, "what a descriptor costs");
@@ -81,6 +85,9 @@ struct zok__poll {
 
 	struct zok__poll_fd *turn_first, *turn_last; /* descriptors with something to try without an event */
 	struct zok__poll_queue later;		     /* ops without a descriptor's list: POLL_AT_LATER, POLL_AT_ENDINGS */
+
+	struct zok__poll_queue closing; /* POLL_AT_CLOSING */
+	struct zok__offload offload;
 
 	unsigned depth;
 	int delivered;
@@ -130,7 +137,24 @@ static inline uint32_t zok__poll_splice_handle(const struct zok__poll_fd *in, co
 	return in->generation + out->generation;
 }
 
+/* ---- files.c: what threads do ---- */
+
+enum zok__poll_file_way {
+	POLL_FILE_DONE,	     /* *result is its result */
+	POLL_FILE_WAITS,     /* it has become a READ or WRITE, which waits for readiness */
+	POLL_FILE_OFFLOADED, /* zok__offload_take() will have it */
+};
+
+/* The first step of a file op. */
+enum zok__poll_file_way zok__poll_file_submit(struct zok__poll *poll, struct zok_op *op, int32_t *result);
+
+/* Delivers what threads have ended; whether there was any. */
+bool zok__poll_files_take(struct zok__poll *poll);
+
 /* ---- engine.c ---- */
+
+/* The op is in no list. */
+void zok__poll_deliver(struct zok__poll *poll, struct zok_op *op, const struct zok_completion *completion);
 
 /* Ends whatever waits on a descriptor, at the next wait: its number is going away. */
 void zok__poll_end_all(struct zok__poll *poll, struct zok__poll_fd *state);

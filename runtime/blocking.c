@@ -2,30 +2,33 @@
  * The blocking pool: threads for what would stop a core. It grows by a thread whenever a job finds nobody idle, up to its maximum, and a
  * thread that has had nothing to do for a while ends.
  *
- * A job lies in its fiber's stack. It is queued, begun or done; only a queued one can be taken back by a cancel. Its end is posted to the
- * fiber's core as a message.
+ * A job is queued, begun or done; only a queued one can be taken back, which is how a cancel ends one. There are two kinds: a call of
+ * zok_blocking(), which lies in its fiber's stack and whose end is posted to the fiber's core as a message, and what an engine cannot do without
+ * blocking (core/offload.h).
  */
 #include "runtime/runtime.h"
+
+#include "core/offload.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <time.h>
 
-struct job {
+struct call {
 	struct zok_future future;
 	struct zok__message message;
 	struct zok_core *core;
 	ssize_t (*fn)(void *arg);
 	void *arg;
 	ssize_t result;
-	struct zok_list link; /* in the queue; linked while it is only queued. Under the lock */
+	struct zok__job job;
 };
 
 static struct {
 	pthread_mutex_t lock;
 	pthread_cond_t work;   /* a job, or the end */
 	pthread_cond_t nobody; /* the last thread has ended */
-	struct zok_list queue;
+	struct zok_list queue; /* zok__job.link, which is linked while the job is only queued */
 	unsigned queued_count, thread_count, idle_count, threads_max;
 	uint64_t idle_ns;
 	bool is_ending;
@@ -35,7 +38,7 @@ static struct {
 /* ---- The threads ---- */
 
 /* Waits for a job under the lock. NULL: the thread is to end. */
-static struct job *next_job(void)
+static struct zok__job *next_job(void)
 {
 	struct timespec until;
 	struct zok_list *link;
@@ -52,19 +55,17 @@ static struct job *next_job(void)
 	if (!link)
 		return NULL;
 	pool.queued_count--;
-	return ZOK_CONTAINER_OF(link, struct job, link);
+	return ZOK_CONTAINER_OF(link, struct zok__job, link);
 }
 
 static void *serve(void *arg)
 {
-	struct job *job;
+	struct zok__job *job;
 
 	pthread_mutex_lock(&pool.lock);
 	while ((job = next_job()) != NULL) {
 		pthread_mutex_unlock(&pool.lock);
-		job->result = job->fn(job->arg);
-		/* The job is the core's from here on. */
-		zok__mail_post(job->core, &job->message);
+		job->run(job);
 		pthread_mutex_lock(&pool.lock);
 	}
 	if (--pool.thread_count == 0)
@@ -92,18 +93,10 @@ static int add_thread(void)
 	return -rc;
 }
 
-/* ---- A job ---- */
-
-static void job_came_back(struct zok_core *core, struct zok__message *message)
-{
-	struct job *job = ZOK_CONTAINER_OF(message, struct job, message);
-
-	zok__count(&core->counters->stats.wakes_remote, 1);
-	zok_future_complete(&job->future, job->result);
-}
+/* ---- Jobs ---- */
 
 /* Queues it. An error only where there is no thread at all that will come to it. */
-static int enqueue(struct job *job)
+static int start(struct zok__job *job)
 {
 	int rc = 0;
 
@@ -120,25 +113,8 @@ static int enqueue(struct job *job)
 	return rc;
 }
 
-static bool job_poll(struct zok_future *future)
+static bool take_back(struct zok__job *job)
 {
-	struct job *job = ZOK_CONTAINER_OF(future, struct job, future);
-	int rc;
-
-	if (future->state != ZOK_FUTURE_PREPARED)
-		return false;
-	future->state = ZOK_FUTURE_PENDING;
-	rc = enqueue(job);
-	if (rc == 0)
-		return false;
-	future->waker = NULL;
-	zok_future_complete(future, rc);
-	return true;
-}
-
-static void job_cancel(struct zok_future *future)
-{
-	struct job *job = ZOK_CONTAINER_OF(future, struct job, future);
 	bool was_queued;
 
 	pthread_mutex_lock(&pool.lock);
@@ -148,18 +124,65 @@ static void job_cancel(struct zok_future *future)
 		pool.queued_count--;
 	}
 	pthread_mutex_unlock(&pool.lock);
-	if (was_queued)
+	return was_queued;
+}
+
+const struct zok__threads zok__blocking_threads = {.start = start, .take_back = take_back};
+
+/* ---- zok_blocking() ---- */
+
+static struct call *call_of(struct zok_future *future)
+{
+	return ZOK_CONTAINER_OF(future, struct call, future);
+}
+
+static void call_came_back(struct zok_core *core, struct zok__message *message)
+{
+	struct call *call = ZOK_CONTAINER_OF(message, struct call, message);
+
+	zok__count(&core->counters->stats.wakes_remote, 1);
+	zok_future_complete(&call->future, call->result);
+}
+
+/* On a thread. */
+static void call_run(struct zok__job *job)
+{
+	struct call *call = ZOK_CONTAINER_OF(job, struct call, job);
+
+	call->result = call->fn(call->arg);
+	/* The call is the core's from here on. */
+	zok__mail_post(call->core, &call->message);
+}
+
+static bool call_poll(struct zok_future *future)
+{
+	int rc;
+
+	if (future->state != ZOK_FUTURE_PREPARED)
+		return false;
+	future->state = ZOK_FUTURE_PENDING;
+	rc = start(&call_of(future)->job);
+	if (rc == 0)
+		return false;
+	future->waker = NULL;
+	zok_future_complete(future, rc);
+	return true;
+}
+
+static void call_cancel(struct zok_future *future)
+{
+	if (take_back(&call_of(future)->job))
 		zok_future_complete(future, -ECANCELED);
 }
 
-static const struct zok_future_ops job_ops = {.poll = job_poll, .cancel = job_cancel, .name = "the blocking pool"};
+static const struct zok_future_ops call_ops = {.poll = call_poll, .cancel = call_cancel, .name = "the blocking pool"};
 
 ssize_t zok_blocking(ssize_t (*fn)(void *arg), void *arg)
 {
-	struct job job = {.message.run = job_came_back, .core = zok__core(), .fn = fn, .arg = arg};
+	struct call call = {.message.run = call_came_back, .core = zok__core(), .fn = fn, .arg = arg, .job.run = call_run};
 
-	zok_future_prepare(&job.future, &job_ops);
-	return zok_await(&job.future);
+	zok_future_prepare(&call.future, &call_ops);
+	return zok_await(&call.future);
 }
 
 /* ---- With the runtime ---- */

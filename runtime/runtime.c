@@ -192,6 +192,7 @@ static int make_cores(struct zok_runtime *runtime)
 	options.peers = runtime->cores;
 	options.housekeep = zok__placement_check;
 	options.thieves = &runtime->thieves;
+	options.threads = &zok__blocking_threads;
 	options.inject = runtime->inject;
 	for (unsigned i = 0; rc == 0 && i < runtime->core_count; i++) {
 		struct zok__export_core *exported = zok__export_core(&runtime->export, i);

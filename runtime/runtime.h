@@ -135,6 +135,9 @@ void zok__report_take(struct zok_runtime *runtime);
 
 /* ---- blocking.c ---- */
 
+/* The pool, for the cores' engines. */
+extern const struct zok__threads zok__blocking_threads;
+
 /* `idle_ns`: a thread that has had nothing to do for so long ends. */
 void zok__blocking_start(unsigned threads_max, uint64_t idle_ns, const cpu_set_t *affinity);
 

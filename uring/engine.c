@@ -4,6 +4,7 @@
  *   submit.c   op -> SQE, cancel, and the queue of those that find no room
  *   enter.c    wait(): the one system call
  *   reap.c     CQE -> op, delivery, multishots armed again
+ *   files.c    file ops: the ring's own, and those that threads do
  *   close.c    a close ends those who wait on its descriptor
  *   slots.h    the generation-tagged table between the two
  *   buffers.c  the provided buffer ring
@@ -31,6 +32,7 @@ static void destroy(struct zok__engine *engine)
 		io_uring_queue_exit(&uring->ring);
 	zok__uring_buffers_finish(uring);
 	zok__uring_wake_finish(uring);
+	zok__offload_finish(&uring->offload);
 	free(uring->descriptors.counts);
 	if (uring->slots.table)
 		zok__slots_finish(&uring->slots);
@@ -88,6 +90,7 @@ static int create(struct zok__engine **engine, const struct zok__engine_options 
 	if (reason_size > 0)
 		reason[0] = '\0';
 	*uring = (struct zok__uring){.engine.ops = &zok__engine_uring, .ring.ring_fd = -1, .wake_fd = -1, .counters = options->counters};
+	zok__offload_init(&uring->offload, &uring->engine, options->threads);
 	rc = init(uring, options, reason, reason_size);
 	if (rc < 0) {
 		if (reason_size > 0 && reason[0] == '\0')

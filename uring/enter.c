@@ -138,6 +138,8 @@ int zok__uring_wait(struct zok__engine *engine, uint64_t timeout_ns)
 		delivered = zok__uring_pump(uring);
 		timeout_ns = delivered > 0 ? 0 : bounded(uring, timeout_ns);
 	}
+	if (ZOK_UNLIKELY(zok__offload_has_ended(&uring->offload)) && (delivered += zok__uring_files_take(uring)) > 0)
+		timeout_ns = 0;
 	publish(uring);
 	if (uring->is_sqpoll)
 		enter_sqpoll(uring, timeout_ns);
@@ -151,5 +153,7 @@ int zok__uring_wait(struct zok__engine *engine, uint64_t timeout_ns)
 	delivered += zok__uring_reap(uring);
 	if (uring->silent_count > 0 && ZOK_LIKELY(!is_overflown))
 		delivered += zok__uring_silent_settle(uring, sq_head);
+	if (ZOK_UNLIKELY(zok__offload_has_ended(&uring->offload)))
+		delivered += zok__uring_files_take(uring);
 	return (int)delivered;
 }

@@ -189,6 +189,18 @@ static int try_alone(int (*try)(struct io_uring *ring), int *error)
 	return is_passing(*error) ? *error : 0;
 }
 
+static int try_files(uint64_t *kinds)
+{
+	struct io_uring ring;
+	int rc = io_uring_queue_init(PROBE_ENTRIES, &ring, 0);
+
+	if (rc < 0)
+		return rc;
+	rc = zok__uring_files_try(&ring, kinds);
+	io_uring_queue_exit(&ring);
+	return rc;
+}
+
 static int try_all(struct zok__uring_abilities *abilities)
 {
 	int rc = try_alone(try_ext_arg, &abilities->ext_arg_error);
@@ -206,6 +218,8 @@ static int try_all(struct zok__uring_abilities *abilities)
 		rc = try_alone(try_direct_descriptors, &abilities->direct_descriptors_error);
 	if (rc == 0)
 		rc = try_alone(try_msg_ring, &abilities->msg_ring_error);
+	if (rc == 0)
+		rc = try_files(&abilities->file_kinds);
 	return rc;
 }
 

@@ -131,6 +131,14 @@ static void note_direct_descriptors(struct zok__uring *uring)
 		zok__uring_note_feature(uring, "direct-descriptors", false, "works here, measured no gain");
 }
 
+static void note_files(struct zok__uring *uring)
+{
+	bool has_truncate = uring->abilities.file_kinds & 1ull << ZOK_OP_FILE_TRUNCATE;
+
+	zok__uring_note_feature(uring, "asynchronous-files", uring->abilities.file_kinds != 0,
+				has_truncate ? "" : "truncate by a thread: the ring lacks it");
+}
+
 static void note_all(struct zok__uring *uring, const struct zok__engine_options *options, const struct recipe *recipe, int sqpoll_error,
 		     int ring_fd_error)
 {
@@ -148,6 +156,7 @@ static void note_all(struct zok__uring *uring, const struct zok__engine_options 
 	note_tried(uring, "multishot-recv", abilities->multishot_recv_error);
 	zok__uring_note_feature(uring, "buffer-ring", options->bufs != NULL, options->bufs ? "" : "no buffers were given");
 	note_direct_descriptors(uring);
+	note_files(uring);
 	zok__uring_note_feature(uring, "no-sqarray", false, "liburing 2.3 writes the array where there is none");
 }
 

@@ -117,8 +117,7 @@ static void fill_kind(const struct zok__uring *uring, struct io_uring_sqe *sqe, 
 	case ZOK_OP_SPLICE: fill_splice(sqe, op); break;
 	case ZOK_OP_POLL: fill_plain(sqe, IORING_OP_POLL_ADD, op->fd, 0, poll_mask(op->arg.poll_events)); break;
 	case ZOK_OP_CLOSE: fill_plain(sqe, IORING_OP_CLOSE, op->fd, 0, 0); break;
-	case ZOK_OP_NOP:
-	case ZOK_OP_KIND_COUNT: fill_plain(sqe, IORING_OP_NOP, -1, 0, 0); break;
+	default: fill_plain(sqe, IORING_OP_NOP, -1, 0, 0); break;
 	}
 }
 
@@ -162,6 +161,8 @@ static bool issue(struct zok__uring *uring, struct zok_op *op)
 
 	if (op->kind == ZOK_OP_CLOSE && zok__uring_close_waits(uring, op))
 		return true;
+	if (zok__op_is_of_file(op))
+		return zok__uring_file_issue(uring, op);
 	sqe = zok__uring_take_sqe(uring);
 	if (ZOK_UNLIKELY(!sqe))
 		return false;
@@ -179,7 +180,7 @@ static __attribute__((noinline)) void enqueue(struct zok__uring *uring, struct z
 
 static bool has_descriptor(const struct zok_op *op)
 {
-	return op->kind != ZOK_OP_NOP && op->kind != ZOK_OP_CLOSE;
+	return op->kind != ZOK_OP_NOP && op->kind != ZOK_OP_CLOSE && op->fd != AT_FDCWD;
 }
 
 /*
@@ -242,6 +243,8 @@ void zok__uring_cancel(struct zok__engine *engine, struct zok_op *op)
 	op->engine_state |= ZOK__URING_OP_CANCELED;
 	if (op->engine_state & ZOK__URING_OP_WAITS) {
 		uring->has_canceled_waiting = true;
+	} else if (op->engine_state & ZOK__URING_OP_IS_OFFLOADED) {
+		zok__offload_cancel(&uring->offload, op);
 	} else if (!issue_cancel(uring, op)) {
 		op->engine_state |= ZOK__URING_OP_CANCEL_WAITS;
 		zok__uring_queue_push(&uring->cancels, op);

@@ -10,6 +10,7 @@
 #include "core/bufs.h"
 #include "core/counters.h"
 #include "core/engine.h"
+#include "core/offload.h"
 #include "uring/descriptors.h"
 #include "uring/kernel.h"
 #include "uring/slots.h"
@@ -29,7 +30,8 @@ enum {
 	ZOK__URING_OP_CANCEL_WAITS = 4, /* in the queue `cancels`: its cancel has no SQE yet */
 	ZOK__URING_OP_POLLS_IN = 8,	/* its present step is a poll of op.fd, or of the splice's other end: see goes_on() in reap.c */
 	ZOK__URING_OP_POLLS_OUT = 16,
-	ZOK__URING_OP_IS_COUNTED = 32, /* in `descriptors` */
+	ZOK__URING_OP_IS_COUNTED = 32,	  /* in `descriptors` */
+	ZOK__URING_OP_IS_OFFLOADED = 128, /* a thread does it: files.c */
 	ZOK__URING_OP_POLLS = ZOK__URING_OP_POLLS_IN | ZOK__URING_OP_POLLS_OUT,
 };
 
@@ -47,6 +49,7 @@ struct zok__uring_abilities {
 	int multishot_recv_error;
 	int direct_descriptors_error;
 	int msg_ring_error;
+	uint64_t file_kinds; /* a bit for each kind of file op that the ring does itself */
 };
 
 enum { ZOK__URING_FEATURES_MAX = 24, ZOK__URING_SILENT_MAX = 256 };
@@ -90,7 +93,8 @@ struct zok__uring {
 	uint16_t accept_ioprio, recv_ioprio; /* multishot, or where that is refused single shots that reap.c repeats */
 	struct zok__uring_abilities abilities;
 
-	/* wake.c; the only fields that other threads touch */
+	/* files.c and wake.c; the only fields that other threads touch */
+	struct zok__offload offload;
 	int wake_fd;
 	bool is_woken __attribute__((aligned(ZOK_FALSE_SHARING))); /* core/park.h */
 
@@ -157,6 +161,13 @@ void zok__uring_finish_op(struct zok__uring *uring, struct zok_op *op, const str
 /* close.c */
 bool zok__uring_close_waits(struct zok__uring *uring, struct zok_op *op);
 void zok__uring_close_go_on(struct zok__uring *uring);
+
+/* files.c */
+int zok__uring_files_try(struct io_uring *ring, uint64_t *kinds);
+/* False: there is no SQE. An op that was issued is the kernel's, or a thread's. */
+bool zok__uring_file_issue(struct zok__uring *uring, struct zok_op *op);
+/* Delivers what threads have ended. */
+unsigned zok__uring_files_take(struct zok__uring *uring);
 
 /* silent.c */
 bool zok__uring_silent_can(const struct zok__uring *uring, const struct zok_op *op);

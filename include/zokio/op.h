@@ -31,6 +31,28 @@ enum zok_op_kind {
 	ZOK_OP_SPLICE, /* between two descriptors, one of them a pipe */
 	ZOK_OP_POLL,   /* until the descriptor is ready for `poll_events` (POLLIN…); the result is what is ready */
 	ZOK_OP_CLOSE,  /* the engine forgets what it knew of the descriptor; never cancelled */
+	/* Files and paths: fs.h has the calls. Done by the kernel's own asynchrony or by a thread, never on the core's time. */
+	ZOK_OP_FILE_OPEN, /* `fd` is the folder that a relative path begins at, or AT_FDCWD; the result is a descriptor (CLOEXEC) */
+	ZOK_OP_FILE_READ, /* offset -1: the file's position; may be short */
+	ZOK_OP_FILE_WRITE,
+	ZOK_OP_FILE_READV, /* `base` is a struct iovec of the caller, `len` their number */
+	ZOK_OP_FILE_WRITEV,
+	ZOK_OP_FILE_WRITE_SYNC, /* a write and an fsync behind it. 0: all is written and synced; a count: so much was written and nothing synced */
+	ZOK_OP_FILE_SYNC, /* flags: 1 leaves out what is not needed to read the data again (fdatasync) */
+	ZOK_OP_FILE_SYNC_RANGE,
+	ZOK_OP_FILE_ALLOCATE,
+	ZOK_OP_FILE_TRUNCATE,
+	ZOK_OP_FILE_ADVISE,
+	ZOK_OP_FILE_STAT,   /* `data` is a struct statx */
+	ZOK_OP_FILE_RENAME, /* `fd` and fd_to are folders, as all `fd` from here on that have a path */
+	ZOK_OP_FILE_LINK,
+	ZOK_OP_FILE_UNLINK,
+	ZOK_OP_FILE_MKDIR,
+	ZOK_OP_FILE_LIST,     /* fills `base` with directory entries as getdents64(2) */
+	ZOK_OP_FILE_COPY,     /* copy_file_range(2), up to `len` bytes */
+	ZOK_OP_FILE_WATCH,    /* `fd` is an inotify instance, flags the mask; the result is a watch descriptor */
+	ZOK_OP_MEMORY_ADVISE, /* madvise(2); fd is AT_FDCWD */
+	ZOK_OP_MEMORY_UNMAP,
 	ZOK_OP_KIND_COUNT,
 };
 
@@ -76,12 +98,44 @@ struct zok_op {
 			uint32_t len;
 			uint32_t flags; /* SPLICE_F_… */
 		} splice;
+		struct {
+			void *base;
+			uint32_t len;
+			uint32_t rw_flags; /* RWF_… */
+			uint64_t offset;
+		} file; /* READ to WRITE_SYNC, LIST */
+		struct {
+			uint64_t offset; /* MEMORY_…: the address */
+			uint64_t len;	 /* TRUNCATE: the file's */
+			uint32_t flags;	 /* SYNC_RANGE: which; ALLOCATE: its mode; ADVISE: the advice; SYNC */
+		} range;
+		struct {
+			const char *path; /* these stay until completion */
+			union {
+				const char *path_to;
+				void *data;
+				uint32_t mode; /* OPEN, MKDIR */
+			};
+			int32_t fd_to;
+			uint32_t flags;
+		} path;
+		struct {
+			uint64_t offset, offset_to;
+			int32_t fd_to;
+			uint32_t len;
+		} copy;
 		uint32_t poll_events;
 		int shutdown_how;
 	} arg;
 };
 
 ZOK_STATIC_ASSERT(sizeof(struct zok_op) <= 96, "an op stays within a line and a half");
+
+/* Whether an op is one of those that are done without readiness. */
+static inline bool zok__op_is_of_file(const struct zok_op *op)
+{
+	return op->kind >= ZOK_OP_FILE_OPEN && op->kind < ZOK_OP_KIND_COUNT;
+}
 
 ZOK_END_DECLS
 

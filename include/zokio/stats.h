@@ -39,6 +39,12 @@ struct zok_core_stats {
 	uint64_t bytes_received;
 	uint64_t bytes_sent;
 
+	/* files */
+	uint64_t files_opened;
+	uint64_t files_closed;
+	uint64_t bytes_read; /* from files */
+	uint64_t bytes_written;
+
 	/* timers */
 	uint64_t timers_expired;
 

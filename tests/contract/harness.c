@@ -1,5 +1,6 @@
 /* The engines to choose from, the calls, and the sockets of the contract suite. */
 #include "tests/contract/harness.h"
+#include "tests/contract/threads.h"
 
 #include <arpa/inet.h>
 #include <dirent.h>
@@ -58,6 +59,7 @@ static int open_engine(struct rig *rig, char *reason, size_t reason_size)
 		.sq_entries = is_tiny ? 2 : 0,
 		.cq_entries = is_tiny ? 2 : 0,
 		.bufs = &rig->bufs,
+		.threads = &test_threads,
 		.counters = &rig->counters,
 	};
 	int rc = zok__bufs_init(&rig->bufs, NULL, BUFS_COUNT, BUF_SIZE);
@@ -85,6 +87,7 @@ void rig_close(struct rig *rig)
 	assert_int_equal(rig->in_flight, 0);
 	assert_int_equal(rig->bufs.out_count, 0);
 	engine_ops->destroy(rig->engine);
+	threads_settle();
 	zok__bufs_finish(&rig->bufs);
 }
 

@@ -1,0 +1,586 @@
+/* Files: each kind of op does what its system call does, on whichever side it is done; cancels, closes and threads that are not to be had. */
+#include "tests/contract/harness.h"
+#include "tests/contract/threads.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/* ---- A folder of the test's own ---- */
+
+struct place {
+	char path[64];
+	int dir;
+};
+
+static void place_open(struct place *place)
+{
+	snprintf(place->path, sizeof place->path, "/tmp/zokio-files-XXXXXX");
+	assert_non_null(mkdtemp(place->path));
+	place->dir = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	assert_true(place->dir >= 0);
+}
+
+static void place_close(struct place *place)
+{
+	close(place->dir);
+	assert_int_equal(rmdir(place->path), 0);
+}
+
+/* ---- Ops ---- */
+
+static int32_t run_path(struct rig *rig, enum zok_op_kind kind, int dir, const char *path, uint32_t flags, uint32_t mode)
+{
+	struct call call;
+
+	call_prepare(&call, rig, kind, dir);
+	call.op.arg.path.path = path;
+	call.op.arg.path.flags = flags;
+	call.op.arg.path.mode = mode;
+	return call_run(&call);
+}
+
+static int32_t run_two_paths(struct rig *rig, enum zok_op_kind kind, int dir, const char *from, const char *to, uint32_t flags)
+{
+	struct call call;
+
+	call_prepare(&call, rig, kind, dir);
+	call.op.arg.path.path = from;
+	call.op.arg.path.path_to = to;
+	call.op.arg.path.fd_to = dir;
+	call.op.arg.path.flags = flags;
+	return call_run(&call);
+}
+
+static int32_t run_stat(struct rig *rig, int dir, const char *path, struct statx *facts)
+{
+	struct call call;
+
+	call_prepare(&call, rig, ZOK_OP_FILE_STAT, dir);
+	call.op.arg.path.path = path;
+	call.op.arg.path.data = facts;
+	return call_run(&call);
+}
+
+static void prepare_data(struct call *call, struct rig *rig, enum zok_op_kind kind, int fd, const void *base, size_t len, uint64_t offset)
+{
+	call_prepare(call, rig, kind, fd);
+	call->op.arg.file.base = (void *)(uintptr_t)base;
+	call->op.arg.file.len = (uint32_t)len;
+	call->op.arg.file.offset = offset;
+}
+
+static int32_t run_data(struct rig *rig, enum zok_op_kind kind, int fd, const void *base, size_t len, uint64_t offset)
+{
+	struct call call;
+
+	prepare_data(&call, rig, kind, fd, base, len, offset);
+	return call_run(&call);
+}
+
+static int32_t run_range(struct rig *rig, enum zok_op_kind kind, int fd, uint64_t offset, uint64_t len, uint32_t flags)
+{
+	struct call call;
+
+	call_prepare(&call, rig, kind, fd);
+	call.op.arg.range.offset = offset;
+	call.op.arg.range.len = len;
+	call.op.arg.range.flags = flags;
+	return call_run(&call);
+}
+
+static int create(struct rig *rig, const struct place *place, const char *name)
+{
+	int32_t fd = run_path(rig, ZOK_OP_FILE_OPEN, place->dir, name, O_RDWR | O_CREAT, 0600);
+
+	assert_true(fd >= 0);
+	return fd;
+}
+
+static void discard(struct rig *rig, const struct place *place, int fd, const char *name)
+{
+	assert_int_equal(run_close(rig, fd), 0);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_UNLINK, place->dir, name, 0, 0), 0);
+}
+
+/* ---- Tests ---- */
+
+static void opens_and_says_why_not(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	int fd;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	assert_true(fcntl(fd, F_GETFD) & FD_CLOEXEC);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_OPEN, place.dir, "b", O_RDONLY, 0), -ENOENT);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_OPEN, place.dir, "a", O_RDWR | O_CREAT | O_EXCL, 0600), -EEXIST);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_OPEN, fd, "a", O_RDONLY, 0), -ENOTDIR);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_OPEN, AT_FDCWD, "/tmp/zokio/there/is/none", O_RDONLY, 0), -ENOENT);
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
+static void reads_and_writes_at_offsets(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	char buf[16] = "";
+	int fd;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE, fd, "0123456789", 10, 0), 10);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fd, buf, 4, 3), 4);
+	assert_memory_equal(buf, "3456", 4);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fd, buf, sizeof buf, 8), 2); /* the end */
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fd, buf, sizeof buf, 10), 0);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fd, buf, 4, UINT64_MAX), 4); /* the file's position: still its start */
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fd, buf, 4, UINT64_MAX), 4);
+	assert_memory_equal(buf, "4567", 4);
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
+static void vectors_scatter_and_gather(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	char left[4] = "", right[8] = "";
+	const struct iovec out[2] = {{(char[]){"one "}, 4}, {(char[]){"two"}, 3}};
+	const struct iovec in[2] = {{left, 2}, {right, sizeof right}};
+	int fd;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITEV, fd, out, 2, 0), 7);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READV, fd, in, 2, 1), 6);
+	assert_memory_equal(left, "ne", 2);
+	assert_memory_equal(right, " two", 4);
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
+static void write_flags_reach_the_kernel(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct call call;
+	char buf[8];
+	int fd;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	prepare_data(&call, rig, ZOK_OP_FILE_WRITE, fd, "abc", 3, 0);
+	call.op.arg.file.rw_flags = RWF_DSYNC;
+	assert_int_equal(call_run(&call), 3);
+	call.op.arg.file.rw_flags = RWF_APPEND;
+	assert_int_equal(call_run(&call), 3);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fd, buf, sizeof buf, 0), 6);
+	call.op.arg.file.rw_flags = 1u << 30; /* none that there is */
+	assert_true(call_run(&call) == -EOPNOTSUPP || call.result == -EINVAL);
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
+/* In memory it is read, and what is not there is -EAGAIN instead of a wait. */
+static void nowait_never_waits(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct call call;
+	char buf[8];
+	int fd;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE, fd, "abc", 3, 0), 3);
+	prepare_data(&call, rig, ZOK_OP_FILE_READ, fd, buf, 3, 0);
+	call.op.arg.file.rw_flags = RWF_NOWAIT;
+	assert_int_equal(call_run(&call), 3);
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_SYNC, fd, 0, 0, 0), 0);
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_ADVISE, fd, 0, 0, POSIX_FADV_DONTNEED), 0);
+	assert_true(call_run(&call) == -EAGAIN || call.result == 3); /* advice need not be taken */
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
+static void write_and_sync_are_one(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	char buf[8] = "";
+	int fd, full;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE_SYNC, fd, "kept", 4, 0), 0);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fd, buf, 4, 0), 4);
+	assert_memory_equal(buf, "kept", 4);
+	full = open("/dev/full", O_WRONLY | O_CLOEXEC);
+	if (full >= 0) {
+		/* the write's own error, and one completion */
+		assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE_SYNC, full, "x", 1, 0), -ENOSPC);
+		run_close(rig, full);
+	}
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
+/* A write that is short says how much it wrote, and nothing is said to be synced. */
+static void short_write_is_not_synced(void **state)
+{
+	struct rig *rig = rig_of(state);
+	static char block[8192];
+	int fd = memfd_create("zokio-short", MFD_CLOEXEC | MFD_ALLOW_SEALING);
+
+	assert_true(fd >= 0);
+	assert_int_equal(ftruncate(fd, 4096), 0);
+	if (fcntl(fd, F_ADD_SEALS, F_SEAL_GROW) < 0)
+		skip();
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE_SYNC, fd, block, 4096, 0), 0);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE_SYNC, fd, block, 8192, 0), 4096);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE_SYNC, fd, block, 4096, 4096), -EPERM);
+	run_close(rig, fd);
+}
+
+static void sizes_and_syncs(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct statx facts;
+	int fd;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_ALLOCATE, fd, 0, 65536, 0), 0);
+	assert_int_equal(run_stat(rig, place.dir, "a", &facts), 0);
+	assert_int_equal(facts.stx_size, 65536);
+	assert_true(facts.stx_blocks * 512 >= 65536);
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_TRUNCATE, fd, 0, 5, 0), 0);
+	assert_int_equal(run_stat(rig, place.dir, "a", &facts), 0);
+	assert_int_equal(facts.stx_size, 5);
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_TRUNCATE, fd, 0, UINT64_MAX, 0), -EINVAL);
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_SYNC, fd, 0, 0, 0), 0);
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_SYNC, fd, 0, 0, 1), 0);
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_SYNC_RANGE, fd, 0, 5, SYNC_FILE_RANGE_WRITE | SYNC_FILE_RANGE_WAIT_AFTER), 0);
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_SYNC_RANGE, fd, 0, 5ull << 32, SYNC_FILE_RANGE_WRITE),
+			 0); /* more than an SQE can say */
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_ADVISE, fd, 0, 4096, POSIX_FADV_WILLNEED), 0);
+	assert_int_equal(run_range(rig, ZOK_OP_FILE_ADVISE, fd, 0, 4096, 99), -EINVAL);
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
+static void paths_are_changed(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct statx facts;
+	int fd;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_MKDIR, place.dir, "d", 0, 0700), 0);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_MKDIR, place.dir, "d", 0, 0700), -EEXIST);
+	assert_int_equal(run_stat(rig, place.dir, "d", &facts), 0);
+	assert_int_equal(facts.stx_mode & 0777, 0700);
+	assert_int_equal(run_two_paths(rig, ZOK_OP_FILE_LINK, place.dir, "a", "d/b", 0), 0);
+	assert_int_equal(run_two_paths(rig, ZOK_OP_FILE_RENAME, place.dir, "a", "d/b", 1 /* RENAME_NOREPLACE */), -EEXIST);
+	assert_int_equal(run_two_paths(rig, ZOK_OP_FILE_RENAME, place.dir, "d/b", "c", 0), 0);
+	assert_int_equal(run_stat(rig, place.dir, "c", &facts), 0);
+	assert_int_equal(facts.stx_nlink, 2);
+	assert_int_equal(run_stat(rig, place.dir, "d/b", &facts), -ENOENT);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_UNLINK, place.dir, "d", 0, 0), -EISDIR);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_UNLINK, place.dir, "d", AT_REMOVEDIR, 0), 0);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_UNLINK, place.dir, "c", 0, 0), 0);
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
+static void folders_are_listed(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	_Alignas(8) char entries[1024];
+	int fds[2], left = 0;
+	int32_t n;
+
+	place_open(&place);
+	fds[0] = create(rig, &place, "first");
+	fds[1] = create(rig, &place, "second");
+	while ((n = run_data(rig, ZOK_OP_FILE_LIST, place.dir, entries, sizeof entries, 0)) > 0)
+		left += n;
+	assert_int_equal(n, 0);
+	assert_true(left > 0);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_LIST, fds[0], entries, sizeof entries, 0), -ENOTDIR);
+	discard(rig, &place, fds[0], "first");
+	discard(rig, &place, fds[1], "second");
+	place_close(&place);
+}
+
+static void bytes_are_copied_between_files(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct call call;
+	char buf[8] = "";
+	int from, to;
+
+	place_open(&place);
+	from = create(rig, &place, "from");
+	to = create(rig, &place, "to");
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE, from, "0123456789", 10, 0), 10);
+	call_prepare(&call, rig, ZOK_OP_FILE_COPY, from);
+	call.op.arg.copy.fd_to = to;
+	call.op.arg.copy.offset = 2;
+	call.op.arg.copy.offset_to = 1;
+	call.op.arg.copy.len = 4;
+	assert_int_equal(call_run(&call), 4);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, to, buf, sizeof buf, 1), 4);
+	assert_memory_equal(buf, "2345", 4);
+	discard(rig, &place, from, "from");
+	discard(rig, &place, to, "to");
+	place_close(&place);
+}
+
+static void mappings_are_populated_and_unmapped(void **state)
+{
+	struct rig *rig = rig_of(state);
+	char *memory = mmap(NULL, 8192, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	unsigned char is_there[2] = {0};
+
+	assert_true(memory != MAP_FAILED);
+	assert_int_equal(run_range(rig, ZOK_OP_MEMORY_ADVISE, AT_FDCWD, (uintptr_t)memory, 8192, 23 /* MADV_POPULATE_WRITE */), 0);
+	assert_int_equal(mincore(memory, 8192, is_there), 0);
+	assert_int_equal(is_there[0] & is_there[1] & 1, 1);
+	assert_int_equal(run_range(rig, ZOK_OP_MEMORY_UNMAP, AT_FDCWD, (uintptr_t)memory, 8192, 0), 0);
+	assert_int_equal(mincore(memory, 8192, is_there), -1);
+	assert_int_equal(run_range(rig, ZOK_OP_MEMORY_ADVISE, AT_FDCWD, (uintptr_t)memory, 8192, 9999), -EINVAL);
+}
+
+static void changes_are_watched(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct call read;
+	_Alignas(struct inotify_event) char events[512];
+	const struct inotify_event *event = (const void *)events;
+	int watch = inotify_init1(IN_CLOEXEC), fd;
+
+	assert_true(watch >= 0);
+	place_open(&place);
+	assert_true(run_path(rig, ZOK_OP_FILE_WATCH, watch, place.path, IN_CREATE, 0) >= 0);
+	assert_int_equal(run_path(rig, ZOK_OP_FILE_WATCH, watch, "/tmp/zokio/there/is/none", IN_CREATE, 0), -ENOENT);
+	prepare_read(&read, rig, watch, events, sizeof events, UINT64_MAX);
+	call_submit(&read);
+	rig_turn(rig, 0);
+	assert_false(read.is_done);
+	fd = create(rig, &place, "new");
+	assert_true(call_await(&read) > 0);
+	assert_int_equal(event->mask, IN_CREATE);
+	assert_string_equal(event->name, "new");
+	run_close(rig, watch);
+	discard(rig, &place, fd, "new");
+	place_close(&place);
+}
+
+static void bad_descriptors_are_results(void **state)
+{
+	struct rig *rig = rig_of(state);
+	char buf[4];
+	static const int fds[2] = {-1, 1000000};
+
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fds[i], buf, 4, 0), -EBADF);
+		assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE, fds[i], buf, 4, 0), -EBADF);
+		assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE_SYNC, fds[i], buf, 4, 0), -EBADF);
+		assert_int_equal(run_range(rig, ZOK_OP_FILE_SYNC, fds[i], 0, 0, 0), -EBADF);
+		assert_int_equal(run_data(rig, ZOK_OP_FILE_LIST, fds[i], buf, 4, 0), -EBADF);
+	}
+}
+
+/* A pipe that is read as a file waits as a pipe, and can be called back. */
+static void pipes_are_waited_for(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct call read;
+	char buf[8];
+	int fds[2];
+
+	make_pipe(fds);
+	prepare_data(&read, rig, ZOK_OP_FILE_READ, fds[0], buf, sizeof buf, UINT64_MAX);
+	call_submit(&read);
+	rig_turn(rig, 0);
+	assert_false(read.is_done);
+	call_cancel(&read);
+	assert_int_equal(call_await(&read), -ECANCELED);
+	prepare_data(&read, rig, ZOK_OP_FILE_READ, fds[0], buf, sizeof buf, UINT64_MAX);
+	call_submit(&read);
+	assert_int_equal(write(fds[1], "pipe", 4), 4);
+	assert_int_equal(call_await(&read), 4);
+	run_close(rig, fds[0]);
+	run_close(rig, fds[1]);
+}
+
+/* Where an op waits for a thread it can be taken back; listing is what no engine does itself. */
+static void waiting_for_a_thread_can_be_canceled(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct call lists[3];
+	_Alignas(8) char entries[3][512];
+
+	place_open(&place);
+	threads_hold(true);
+	for (int i = 0; i < 3; i++) {
+		prepare_data(&lists[i], rig, ZOK_OP_FILE_LIST, place.dir, entries[i], sizeof entries[i], 0);
+		call_submit(&lists[i]);
+	}
+	rig_turn(rig, 0);
+	assert_int_equal(threads_waiting_count(), 3);
+	call_cancel(&lists[1]);
+	call_cancel(&lists[1]); /* twice is as once */
+	assert_int_equal(call_await(&lists[1]), -ECANCELED);
+	assert_int_equal(threads_waiting_count(), 2);
+	assert_false(lists[0].is_done);
+	threads_hold(false);
+	assert_true(call_await(&lists[0]) >= 0);
+	assert_true(call_await(&lists[2]) >= 0);
+	call_cancel(&lists[0]); /* it has ended: nothing happens */
+	place_close(&place);
+}
+
+/* What a thread has begun is not forgotten: the result is the real one, and the buffers are the thread's until then. */
+static void begun_by_a_thread_keeps_its_result(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct call list;
+	_Alignas(8) char entries[512];
+
+	place_open(&place);
+	prepare_data(&list, rig, ZOK_OP_FILE_LIST, place.dir, entries, sizeof entries, 0);
+	call_submit(&list);
+	threads_settle();
+	call_cancel(&list);
+	assert_true(call_await(&list) > 0);
+	place_close(&place);
+}
+
+/* A close behind ops that wait for threads ends them first, and is done after the last of them. */
+static void close_waits_for_threads(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct call lists[2], closing;
+	_Alignas(8) char entries[2][512];
+	int fd;
+
+	place_open(&place);
+	fd = open(place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+	threads_hold(true);
+	for (int i = 0; i < 2; i++) {
+		prepare_data(&lists[i], rig, ZOK_OP_FILE_LIST, fd, entries[i], sizeof entries[i], 0);
+		call_submit(&lists[i]);
+	}
+	call_prepare(&closing, rig, ZOK_OP_CLOSE, fd);
+	call_submit(&closing);
+	assert_false(closing.is_done);
+	assert_int_equal(call_await(&closing), 0);
+	for (int i = 0; i < 2; i++) {
+		assert_true(lists[i].is_done);
+		assert_int_equal(lists[i].result, -ECANCELED);
+	}
+	assert_int_equal(fcntl(fd, F_GETFD), -1);
+	threads_hold(false);
+	place_close(&place);
+}
+
+static void no_thread_is_a_result(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	struct call lists[2];
+	_Alignas(8) char entries[2][512];
+
+	place_open(&place);
+	threads_refuse(true);
+	for (int i = 0; i < 2; i++) {
+		prepare_data(&lists[i], rig, ZOK_OP_FILE_LIST, place.dir, entries[i], sizeof entries[i], 0);
+		call_submit(&lists[i]);
+	}
+	call_cancel(&lists[1]); /* it has its result already */
+	assert_int_equal(call_await(&lists[0]), -EAGAIN);
+	assert_int_equal(call_await(&lists[1]), -EAGAIN);
+	threads_refuse(false);
+	assert_true(run_data(rig, ZOK_OP_FILE_LIST, place.dir, entries[0], sizeof entries[0], 0) > 0);
+	place_close(&place);
+}
+
+/* More at once than there are queue entries, and more than the offload has ever had. */
+static void many_at_once(void **state)
+{
+	enum { COUNT = 64, BLOCK = 512 };
+	struct rig *rig = rig_of(state);
+	static struct call calls[COUNT];
+	static char blocks[COUNT][BLOCK], back[COUNT][BLOCK];
+	struct place place;
+	int fd;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	for (int i = 0; i < COUNT; i++) {
+		memset(blocks[i], i + 1, BLOCK);
+		prepare_data(&calls[i], rig, i % 4 == 0 ? ZOK_OP_FILE_WRITE_SYNC : ZOK_OP_FILE_WRITE, fd, blocks[i], BLOCK,
+			     (uint64_t)i * BLOCK);
+		call_submit(&calls[i]);
+	}
+	rig_drain(rig);
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(calls[i].result, i % 4 == 0 ? 0 : BLOCK);
+		prepare_data(&calls[i], rig, ZOK_OP_FILE_READ, fd, back[i], BLOCK, (uint64_t)i * BLOCK);
+		call_submit(&calls[i]);
+	}
+	rig_drain(rig);
+	for (int i = 0; i < COUNT; i++) {
+		assert_int_equal(calls[i].result, BLOCK);
+		assert_memory_equal(back[i], blocks[i], BLOCK);
+	}
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
+static const struct CMUnitTest tests[] = {
+	CONTRACT_TEST(opens_and_says_why_not),
+	CONTRACT_TEST(reads_and_writes_at_offsets),
+	CONTRACT_TEST(vectors_scatter_and_gather),
+	CONTRACT_TEST(write_flags_reach_the_kernel),
+	CONTRACT_TEST(nowait_never_waits),
+	CONTRACT_TEST(write_and_sync_are_one),
+	CONTRACT_TEST(short_write_is_not_synced),
+	CONTRACT_TEST(sizes_and_syncs),
+	CONTRACT_TEST(paths_are_changed),
+	CONTRACT_TEST(folders_are_listed),
+	CONTRACT_TEST(bytes_are_copied_between_files),
+	CONTRACT_TEST(mappings_are_populated_and_unmapped),
+	CONTRACT_TEST(changes_are_watched),
+	CONTRACT_TEST(bad_descriptors_are_results),
+	CONTRACT_TEST(pipes_are_waited_for),
+	CONTRACT_TEST(waiting_for_a_thread_can_be_canceled),
+	CONTRACT_TEST(begun_by_a_thread_keeps_its_result),
+	CONTRACT_TEST(close_waits_for_threads),
+	CONTRACT_TEST(no_thread_is_a_result),
+	CONTRACT_TEST(many_at_once),
+};
+
+CONTRACT_MAIN(tests)

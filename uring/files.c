@@ -1,0 +1,228 @@
+/*
+ * File ops: those that this kernel's ring does itself, and the rest by threads (core/offload.h). The ring never blocks the core for them: what
+ * it cannot do at once it gives to workers of its own.
+ *
+ * No ring has getdents64, copy_file_range, inotify_add_watch and munmap. Opcodes are asked for by IORING_REGISTER_PROBE, ftruncate (6.9), which
+ * liburing 2.3 does not know, is tried on a file.
+ */
+#include "uring/uring.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+/* 6.9. An enumerator in newer headers, so it has a name of ours. */
+enum { ZOK__URING_OP_FTRUNCATE = 55 };
+
+/* kind → opcode; 0, a NOP, where no ring has it. */
+static const uint8_t opcodes[ZOK_OP_KIND_COUNT] = {
+	[ZOK_OP_FILE_OPEN] = IORING_OP_OPENAT,	      [ZOK_OP_FILE_READ] = IORING_OP_READ,
+	[ZOK_OP_FILE_WRITE] = IORING_OP_WRITE,	      [ZOK_OP_FILE_READV] = IORING_OP_READV,
+	[ZOK_OP_FILE_WRITEV] = IORING_OP_WRITEV,      [ZOK_OP_FILE_WRITE_SYNC] = IORING_OP_WRITE,
+	[ZOK_OP_FILE_SYNC] = IORING_OP_FSYNC,	      [ZOK_OP_FILE_SYNC_RANGE] = IORING_OP_SYNC_FILE_RANGE,
+	[ZOK_OP_FILE_ALLOCATE] = IORING_OP_FALLOCATE, [ZOK_OP_FILE_TRUNCATE] = ZOK__URING_OP_FTRUNCATE,
+	[ZOK_OP_FILE_ADVISE] = IORING_OP_FADVISE,     [ZOK_OP_FILE_STAT] = IORING_OP_STATX,
+	[ZOK_OP_FILE_RENAME] = IORING_OP_RENAMEAT,    [ZOK_OP_FILE_LINK] = IORING_OP_LINKAT,
+	[ZOK_OP_FILE_UNLINK] = IORING_OP_UNLINKAT,    [ZOK_OP_FILE_MKDIR] = IORING_OP_MKDIRAT,
+	[ZOK_OP_MEMORY_ADVISE] = IORING_OP_MADVISE,
+};
+
+/* ---- What this kernel's ring can do ---- */
+
+static int try_truncate(struct io_uring *ring)
+{
+	struct io_uring_sqe *sqe;
+	struct io_uring_cqe *cqe;
+	int fd = memfd_create("zokio-probe", MFD_CLOEXEC), rc;
+
+	if (fd < 0)
+		return -errno;
+	sqe = io_uring_get_sqe(ring);
+	*sqe = (struct io_uring_sqe){.opcode = ZOK__URING_OP_FTRUNCATE, .fd = fd, .off = 4096};
+	rc = io_uring_submit(ring);
+	if (rc >= 0)
+		rc = io_uring_wait_cqe(ring, &cqe);
+	if (rc >= 0) {
+		rc = cqe->res;
+		io_uring_cqe_seen(ring, cqe);
+	}
+	close(fd);
+	return rc < 0 ? rc : 0;
+}
+
+int zok__uring_files_try(struct io_uring *ring, uint64_t *kinds)
+{
+	struct io_uring_probe *probe = io_uring_get_probe_ring(ring);
+	int rc;
+
+	*kinds = 0;
+	if (!probe)
+		return -ENOMEM;
+	for (unsigned kind = ZOK_OP_FILE_OPEN; kind < ZOK_OP_KIND_COUNT; kind++)
+		if (opcodes[kind] != 0 && io_uring_opcode_supported(probe, opcodes[kind]))
+			*kinds |= 1ull << kind;
+	io_uring_free_probe(probe);
+	*kinds &= ~(1ull << ZOK_OP_FILE_TRUNCATE);
+	rc = try_truncate(ring);
+	if (rc == 0)
+		*kinds |= 1ull << ZOK_OP_FILE_TRUNCATE;
+	return rc == -EMFILE || rc == -ENFILE || rc == -ENOMEM ? rc : 0;
+}
+
+ZOK_STATIC_ASSERT(ZOK_OP_KIND_COUNT <= 64, "a bit a kind");
+
+/* The lengths of these have 32 bits in an SQE. */
+static bool has_short_length(const struct zok_op *op)
+{
+	return op->kind == ZOK_OP_FILE_SYNC_RANGE || op->kind == ZOK_OP_FILE_ADVISE || op->kind == ZOK_OP_MEMORY_ADVISE;
+}
+
+static bool is_native(const struct zok__uring *uring, const struct zok_op *op)
+{
+	if (!(uring->abilities.file_kinds & 1ull << op->kind))
+		return false;
+	return !has_short_length(op) || op->arg.range.len <= UINT32_MAX;
+}
+
+/* ---- From op to SQE ---- */
+
+static void fill_data(struct io_uring_sqe *sqe, const struct zok_op *op)
+{
+	sqe->off = op->arg.file.offset;
+	sqe->addr = (uintptr_t)op->arg.file.base;
+	sqe->len = op->arg.file.len;
+	sqe->rw_flags = (__kernel_rwf_t)op->arg.file.rw_flags;
+}
+
+static void fill_range(struct io_uring_sqe *sqe, const struct zok_op *op)
+{
+	sqe->off = op->arg.range.offset;
+	sqe->len = (uint32_t)op->arg.range.len;
+	sqe->sync_range_flags = op->arg.range.flags; /* or the advice, or IORING_FSYNC_DATASYNC: 1 */
+}
+
+/* The mode stands where others have a length, and the length where they have an address. */
+static void fill_allocate(struct io_uring_sqe *sqe, const struct zok_op *op)
+{
+	sqe->off = op->arg.range.offset;
+	sqe->addr = op->arg.range.len;
+	sqe->len = op->arg.range.flags;
+}
+
+static void fill_path(struct io_uring_sqe *sqe, const struct zok_op *op)
+{
+	sqe->addr = (uintptr_t)op->arg.path.path;
+	sqe->open_flags = op->arg.path.flags; /* of rename, link, unlink and statx, too: one union */
+	switch ((enum zok_op_kind)op->kind) {
+	case ZOK_OP_FILE_OPEN: sqe->open_flags |= O_CLOEXEC; /* fall through */
+	case ZOK_OP_FILE_MKDIR: sqe->len = op->arg.path.mode; break;
+	case ZOK_OP_FILE_STAT:
+		sqe->len = ZOK__FILE_STAT_MASK;
+		sqe->off = (uintptr_t)op->arg.path.data;
+		break;
+	case ZOK_OP_FILE_RENAME:
+	case ZOK_OP_FILE_LINK:
+		sqe->len = (uint32_t)op->arg.path.fd_to;
+		sqe->addr2 = (uintptr_t)op->arg.path.path_to;
+		break;
+	default: break;
+	}
+}
+
+static void fill(struct zok__uring *uring, struct io_uring_sqe *sqe, const struct zok_op *op)
+{
+	*sqe = (struct io_uring_sqe){.opcode = opcodes[op->kind], .fd = op->fd, .user_data = zok__slots_tag(&uring->slots, op)};
+	switch ((enum zok_op_kind)op->kind) {
+	case ZOK_OP_FILE_SYNC: sqe->fsync_flags = op->arg.range.flags; break;
+	case ZOK_OP_FILE_SYNC_RANGE:
+	case ZOK_OP_FILE_ADVISE: fill_range(sqe, op); break;
+	case ZOK_OP_FILE_ALLOCATE: fill_allocate(sqe, op); break;
+	case ZOK_OP_FILE_TRUNCATE: sqe->off = op->arg.range.len; break;
+	case ZOK_OP_MEMORY_ADVISE:
+		fill_range(sqe, op);
+		sqe->addr = sqe->off;
+		sqe->off = 0;
+		sqe->fd = -1;
+		break;
+	case ZOK_OP_FILE_READ:
+	case ZOK_OP_FILE_WRITE:
+	case ZOK_OP_FILE_READV:
+	case ZOK_OP_FILE_WRITEV: fill_data(sqe, op); break;
+	default: fill_path(sqe, op); break;
+	}
+}
+
+/* ---- A write and its fsync ---- */
+
+/* Both SQEs must be in one batch, or the kernel would not see that they belong together. */
+static bool has_room_for_two(struct zok__uring *uring)
+{
+	const struct io_uring_sq *sq = &uring->ring.sq;
+
+	for (int i = 0; i < 2; i++) {
+		uring->sq_head_seen = __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE); /* the kernel has read the entries below it */
+		if (sq->ring_entries - (uring->sq_tail - uring->sq_head_seen) >= 2)
+			return true;
+		if (i == 0) {
+			zok__count(&uring->counters->stats.sqe_shortages, 1);
+			zok__uring_flush(uring);
+		}
+	}
+	return false;
+}
+
+/*
+ * One completion comes of the two: a write that is done in full posts none, and the fsync's stands for both; one that fails or is short posts its
+ * own, and silences what is linked behind it (req_set_fail() in the kernel's io_uring.h). So both have the op's tag.
+ */
+static bool issue_write_sync(struct zok__uring *uring, const struct zok_op *op)
+{
+	struct io_uring_sqe *write, *sync;
+
+	if (!has_room_for_two(uring))
+		return false;
+	write = zok__uring_take_sqe(uring);
+	*write = (struct io_uring_sqe){
+		.opcode = IORING_OP_WRITE,
+		.flags = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS,
+		.fd = op->fd,
+		.user_data = zok__slots_tag(&uring->slots, op),
+	};
+	fill_data(write, op);
+	sync = zok__uring_take_sqe(uring);
+	*sync = (struct io_uring_sqe){.opcode = IORING_OP_FSYNC, .fd = op->fd, .user_data = write->user_data};
+	return true;
+}
+
+/* ---- The engine's side ---- */
+
+bool zok__uring_file_issue(struct zok__uring *uring, struct zok_op *op)
+{
+	struct io_uring_sqe *sqe;
+
+	if (!is_native(uring, op)) {
+		op->engine_state |= ZOK__URING_OP_IS_OFFLOADED;
+		zok__offload_begin(&uring->offload, op);
+		return true;
+	}
+	if (op->kind == ZOK_OP_FILE_WRITE_SYNC)
+		return issue_write_sync(uring, op);
+	sqe = zok__uring_take_sqe(uring);
+	if (ZOK_UNLIKELY(!sqe))
+		return false;
+	fill(uring, sqe, op);
+	return true;
+}
+
+static void end_offloaded(struct zok__engine *engine, struct zok_op *op, const struct zok_completion *completion)
+{
+	zok__uring_finish_op(zok__uring_of(engine), op, completion);
+}
+
+unsigned zok__uring_files_take(struct zok__uring *uring)
+{
+	unsigned count = zok__offload_take(&uring->offload, end_offloaded);
+
+	zok__count(&uring->counters->stats.completions, count);
+	return count;
+}
