@@ -10,6 +10,7 @@
 #include "zokio/drain.h"
 #include "zokio/export.h"
 #include "zokio/fault.h"
+#include "zokio/fs.h"
 #include "zokio/future.h"
 #include "zokio/latency.h"
 #include "zokio/list.h"
