@@ -35,7 +35,7 @@ OWNED_HEADERS = {
     "rte_": ["dpdk"],
     "valgrind/": ["core"],
     "sanitizer/": ["core"],
-    "zlib.h": ["perf", "tools"],
+    "zlib.h": ["perf", "tools", "examples"],
     "jansson.h": ["perf", "tools"],
 }
 UNBOUND = ("tests", "perf/bench")
