@@ -44,6 +44,16 @@ def nodes(*rows, distance=21):
     return words + ["-numa", f"dist,src=0,dst=1,val={distance}", "-numa", f"dist,src=1,dst=0,val={distance}"]
 
 
+def sockets_of_siblings():
+    """Three sockets of two cores with a sibling each; two are the first node, the third is the second. The processor calls itself Intel's: of the emulator's
+    AMD one Linux makes no siblings."""
+    words = ["-cpu", "max,vendor=GenuineIntel", "-smp", "12,sockets=3,cores=2,threads=2", "-m", "640M"]
+    for node, cpus in enumerate(("0-7", "8-11")):
+        objects, device = memory(node, 320)
+        words += [*objects, "-numa", f"node,nodeid={node},{device},cpus={cpus}"]
+    return words + ["-numa", "dist,src=0,dst=1,val=21", "-numa", "dist,src=1,dst=0,val=21"]
+
+
 # ---- What runs in them ----
 
 
@@ -126,6 +136,20 @@ def huge_pages_on_one_node(build, lists):
         settings=[(f"{NODES}/node1/hugepages/hugepages-{SMALL_PAGES_KIB}kB/nr_hugepages", HUGE_PAGES)])
 
 
+def steals(build, cores, *order, engine="uring"):
+    """`order`: (CPU, tier) of those that the first core must have taken from, one after the other, four times each."""
+    said = ", ".join(rf"cpu {cpu} \({tier}\) 4" for cpu, tier in order)
+    return Case(Run(f"steals/{cores}/{engine}", 60, f"{build}/tests/vm/steals", (cores, engine)), says=(f"order: {said}",))
+
+
+def stealing_order(build, lists):
+    """Whatever the order in the list of cores: the sibling, the cache, the node, the other node."""
+    return Scenario(sockets_of_siblings(), [
+        steals(build, "0,8,4,2,1", (1, "smt"), (2, "cache"), (4, "node"), (8, "far")),
+        steals(build, "0,1,2,4,8", (1, "smt"), (2, "cache"), (4, "node"), (8, "far"), engine="epoll"),
+        steals(build, "10,0,9,5,11", (11, "smt"), (9, "cache"), (0, "far"), (5, "far"))])
+
+
 def contract_uring(build, lists):
     return Scenario(nodes(("0-1", 320), ("2-3", 320)),
                     [features(build), *contract(build, lists["contract"], "uring"), *contract(build, lists["contract"], "uring", "tiny")])
@@ -136,4 +160,4 @@ def contract_epoll(build, lists):
 
 
 SCENARIOS = {function.__name__: function for function in (
-    two_nodes, node_without_memory, node_without_cpus, huge_pages_on_one_node, contract_uring, contract_epoll)}
+    two_nodes, node_without_memory, node_without_cpus, huge_pages_on_one_node, stealing_order, contract_uring, contract_epoll)}
