@@ -27,7 +27,8 @@ static struct {
 	unsigned count; /* atomic: the busy ones wait for it */
 } taken;
 
-static unsigned ready_count; /* atomic */
+static unsigned busy_count, ready_count; /* atomic */
+static bool has_failed;			 /* atomic: nobody waits any more */
 
 static unsigned all_of_them(void)
 {
@@ -38,8 +39,11 @@ static int is_taken(void *arg)
 {
 	unsigned at = taken.count;
 
-	if (zok_core_index() != 0)
-		return -EINVAL; /* its own core was to stay busy */
+	if (zok_core_index() != 0) {
+		/* All other cores were to be busy. */
+		__atomic_store_n(&has_failed, true, __ATOMIC_RELEASE);
+		return -EINVAL;
+	}
 	taken.from[at] = (unsigned)(uintptr_t)arg;
 	taken.began_ns[at] = zok_now_ns();
 	taken.ended_ns[at] = zok_now_ns();
@@ -47,18 +51,28 @@ static int is_taken(void *arg)
 	return 0;
 }
 
-/* Suspends only when there is nothing left to take. */
+/* Without suspending. */
+static void wait_for(const unsigned *count, unsigned wanted)
+{
+	while (__atomic_load_n(count, __ATOMIC_ACQUIRE) < wanted && !__atomic_load_n(&has_failed, __ATOMIC_ACQUIRE))
+		;
+}
+
+/* Suspends only when there is nothing left to take. Nobody spawns before all are busy: an idle core would take it. */
 static int keep_busy(void *arg)
 {
 	const struct zok_spawn_options bulk = {.name = "backlog", .task_class = ZOK_CLASS_BULK};
 	struct zok_scope *scope = zok_scope_open(NULL);
 	int rc = scope ? 0 : -ENOMEM;
 
+	__atomic_fetch_add(&busy_count, 1, __ATOMIC_RELEASE);
+	wait_for(&busy_count, zok_core_count() - 1);
 	for (unsigned i = 0; rc == 0 && i < BACKLOG; i++)
 		rc = zok_spawn(scope, is_taken, (void *)(uintptr_t)zok_core_index(), &bulk);
 	__atomic_fetch_add(&ready_count, 1, __ATOMIC_RELEASE);
-	while (rc == 0 && __atomic_load_n(&taken.count, __ATOMIC_ACQUIRE) < all_of_them())
-		;
+	if (rc < 0)
+		__atomic_store_n(&has_failed, true, __ATOMIC_RELEASE);
+	wait_for(&taken.count, all_of_them());
 	return scope ? zok_scope_close(scope, rc) : rc;
 }
 
@@ -70,8 +84,9 @@ static int lie_in_wait(void)
 
 	for (unsigned i = 1; rc == 0 && i < zok_core_count(); i++)
 		rc = zok_spawn_on(i, scope, keep_busy, NULL, NULL);
-	while (rc == 0 && __atomic_load_n(&ready_count, __ATOMIC_ACQUIRE) + 1 < zok_core_count())
-		;
+	if (rc < 0)
+		__atomic_store_n(&has_failed, true, __ATOMIC_RELEASE);
+	wait_for(&ready_count, zok_core_count() - 1);
 	return scope ? zok_scope_close(scope, rc) : rc;
 }
 
