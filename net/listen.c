@@ -111,15 +111,29 @@ static int bind_and_listen(struct zok__door *door, const struct zok__address *ad
 	return rc;
 }
 
-/* Who has bound a file and does not listen yet looks like one that was killed, so processes that start at once take turns, and one gets it. */
+/* Errors of the claim that the door would meet as well, a moment later; all others are of the lock alone. */
+static bool is_fatal(int rc)
+{
+	return rc == -EADDRINUSE || rc == -EMFILE || rc == -ENFILE || rc == -ENOENT || rc == -ENOTDIR;
+}
+
+/*
+ * Who has bound a file and does not listen yet looks like one that was killed, so processes that start at once take turns, and one gets it. Where
+ * there can be no lock (a profile that allows the socket only, a file system without) the door opens all the same.
+ */
 static int listen_on_file(struct zok__door *door, const struct zok__address *address, int backlog)
 {
-	int claim = zok__sys_path_claim(zok__address_path(address)), rc;
+	const char *path = zok__address_path(address);
+	struct zok__sys_claim claim;
+	int claimed = zok__sys_path_claim(path, &claim), rc;
 
-	if (claim < 0)
-		return claim;
+	if (claimed < 0 && is_fatal(claimed))
+		return claimed;
 	rc = bind_and_listen(door, address, backlog);
-	zok__sys_close(claim);
+	if (rc == 0 && claimed < 0)
+		zok__log(ZOK_LOG_WARN, "listen: %s: no lock on %s: %s: others that start on that path at once could remove its file", path,
+			 claim.path, strerror(-claimed));
+	zok__sys_path_unclaim(&claim);
 	return rc;
 }
 

@@ -7,6 +7,7 @@
 #include <stdint.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/stat.h>
 #include <sys/un.h>
 #include <unistd.h>
@@ -119,50 +120,65 @@ int zok__sys_file_identity(const char *path, struct zok__sys_file *file)
 	return 0;
 }
 
-/* FNV-1a (Fowler, Noll, Vo). Two names with one hash would only have to start one after the other. */
-static uint64_t hash_of(const char *text)
-{
-	uint64_t hash = 0xcbf29ce484222325;
-
-	for (; *text; text++)
-		hash = (hash ^ (uint8_t)*text) * 0x100000001b3;
-	return hash;
-}
-
-static int stat_folder(const char *path, size_t len, struct stat *status)
-{
-	char folder[PATH_MAX] = ".";
-
-	if (len >= sizeof folder)
-		return -ENAMETOOLONG;
-	if (len > 0) {
-		memcpy(folder, path, len);
-		folder[len] = '\0';
-	}
-	return result_of(stat(folder, status));
-}
-
-/* An abstract name made of the folder's identity and the file's name, so that it does not matter how the path is spelled. */
-int zok__sys_path_claim(const char *path)
+/* ".NAME.zokio" beside the file. */
+static int name_claim(const char *path, struct zok__sys_claim *claim)
 {
 	const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
-	struct zok__address address = {.storage.ss_family = AF_UNIX};
-	struct sockaddr_un *un = (struct sockaddr_un *)(void *)&address.storage;
-	struct stat folder;
-	int fd, len, rc = stat_folder(path, (size_t)(name - path), &folder);
+	int len = snprintf(claim->path, sizeof claim->path, "%.*s.%s.zokio", (int)(name - path), path, name);
 
-	if (rc < 0)
-		return rc;
-	len = snprintf(un->sun_path + 1, sizeof un->sun_path - 1, "zokio-door-%llx-%llx-%llx", (unsigned long long)folder.st_dev,
-		       (unsigned long long)folder.st_ino, (unsigned long long)hash_of(name));
-	address.len = (socklen_t)(offsetof(struct sockaddr_un, sun_path) + 1 + (size_t)len);
-	fd = zok__sys_socket(AF_UNIX);
+	return len < (int)sizeof claim->path ? 0 : -ENAMETOOLONG;
+}
+
+/* A descriptor of the file, locked; it may be one that its holder has just removed. */
+static int lock_file(const char *path)
+{
+	/* For writing, although nothing is written: a network file system locks nothing else. Without waiting, for a FIFO may stand there. */
+	int fd = open(path, O_RDWR | O_CREAT | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC, 0600), rc;
+
 	if (fd < 0)
+		return -errno;
+	rc = result_of(flock(fd, LOCK_EX | LOCK_NB));
+	if (rc == 0)
 		return fd;
-	rc = zok__sys_bind(fd, &address);
-	if (rc < 0)
-		zok__sys_close(fd);
-	return rc < 0 ? rc : fd;
+	close(fd);
+	return rc == -EWOULDBLOCK ? -EADDRINUSE : rc;
+}
+
+static bool is_named(int fd, const char *path)
+{
+	struct stat opened, named;
+
+	return fstat(fd, &opened) == 0 && lstat(path, &named) == 0 && opened.st_dev == named.st_dev && opened.st_ino == named.st_ino;
+}
+
+int zok__sys_path_claim(const char *path, struct zok__sys_claim *claim)
+{
+	int rc = name_claim(path, claim);
+
+	claim->fd = -1;
+	while (rc == 0) {
+		rc = lock_file(claim->path);
+		if (rc < 0)
+			break;
+		if (is_named(rc, claim->path)) {
+			claim->fd = rc;
+			return 0;
+		}
+		/* Somebody was done with it between our open and our lock. Who comes now makes a new one, and so do we. */
+		close(rc);
+		rc = 0;
+	}
+	return rc;
+}
+
+void zok__sys_path_unclaim(struct zok__sys_claim *claim)
+{
+	if (claim->fd < 0)
+		return;
+	/* Removed before it is unlocked: who gets the lock after us sees that the name is gone, or another's. */
+	unlink(claim->path);
+	close(claim->fd);
+	claim->fd = -1;
 }
 
 void zok__sys_unlink_if_same(const char *path, const struct zok__sys_file *file)

@@ -9,6 +9,8 @@
 
 #include <sys/types.h>
 
+enum { ZOK__SYS_CLAIM_SIZE = 128 }; /* a socket's path and what is added */
+
 /* A file's identity: what it is, whatever its name is by now. */
 struct zok__sys_file {
 	dev_t device;
@@ -37,11 +39,18 @@ int zok__sys_adopt(int fd);
 int zok__sys_probe(const struct zok__address *address);
 int zok__sys_file_identity(const char *path, struct zok__sys_file *file);
 
+/* The lock on a file beside a socket's. */
+struct zok__sys_claim {
+	int fd; /* -1: none */
+	char path[ZOK__SYS_CLAIM_SIZE];
+};
+
 /*
- * The right to bind, and to replace, a socket's file: one holder in a network namespace, without a trace in the file system, and given up with the
- * descriptor that is returned, also by a kill. -EADDRINUSE: somebody else has it. -ENOENT…: of the folder.
+ * The right to bind, and to replace, a socket's file: one holder, of all who may write to the folder, whatever their namespaces. A kill gives it up, and
+ * leaves an empty file that is no hindrance. -EADDRINUSE: somebody else has it. Others: it is not to be had here, or nothing is: -ENOENT… of the folder.
  */
-int zok__sys_path_claim(const char *path);
+int zok__sys_path_claim(const char *path, struct zok__sys_claim *claim);
+void zok__sys_path_unclaim(struct zok__sys_claim *claim);
 
 /* Removes a socket's file if the path still names `file`. */
 void zok__sys_unlink_if_same(const char *path, const struct zok__sys_file *file);

@@ -16,7 +16,7 @@ import unittest
 DEADLINE_S = 20  # of everything that is waited for: a hang is a failure, not a wait
 ENGINES = ("uring", "epoll")
 
-options = argparse.Namespace(examples="build/examples", launcher=None, check_echo=None, zok=None, slow=False, sanitized=False)
+options = argparse.Namespace(examples="build/examples", launcher=None, check_echo=None, zok=None, hold_listen=None, slow=False, sanitized=False)
 
 
 def path_of(program):
@@ -310,6 +310,7 @@ def main():
     parser.add_argument("--launcher", help="the program that takes io_uring away")
     parser.add_argument("--check-echo", help="perf/bench/check_echo")
     parser.add_argument("--zok", help="tools/zok")
+    parser.add_argument("--hold-listen", help="a library that holds listen(2) until it is let go")
     parser.add_argument("--slow", action="store_true", help="the long part, which takes minutes")
     parser.add_argument("--sanitized", action="store_true", help="a sanitizer's build: memory is not measured")
     _, rest = parser.parse_known_args(namespace=options)

@@ -4,6 +4,7 @@ import os
 import signal
 import socket
 import subprocess
+import tempfile
 import threading
 
 import support
@@ -172,6 +173,45 @@ class End:
                         process.kill()
                         process.communicate()
                 self.assertEqual(os.listdir(self.folder), [])
+
+    def test_one_starts_while_another_is_between_its_bind_and_its_listen(self):
+        """There its file looks like one that a killed process has left; it is not removed, and the first is reached."""
+        if support.options.sanitized or not support.options.hold_listen:
+            self.skipTest("nothing can be preloaded into a sanitizer's build")
+        for left in (False, True):
+            with self.subTest(left=left), tempfile.TemporaryDirectory() as folder:
+                hold = f"{folder}/hold"
+                for name in ("here", "go"):
+                    os.mkfifo(f"{hold}.{name}")
+                if left:
+                    with socket.socket(socket.AF_UNIX) as stale:
+                        stale.bind(f"{self.folder}/door")
+                command = [support.path_of("echo"), "--engine", self.engine, "--listen", f"unix:{self.folder}/door"]
+                held = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+                                        env=os.environ | {"LD_PRELOAD": support.options.hold_listen, "ZOK_HOLD_LISTEN": hold})
+                try:
+                    self.second_is_refused(held, hold, command)
+                finally:
+                    held.kill()
+                    held.communicate()
+                self.assertEqual(os.listdir(self.folder), [])
+
+    def second_is_refused(self, held, hold, command):
+        with open(f"{hold}.here", "rb"):
+            pass
+        file = os.lstat(f"{self.folder}/door")
+        second = subprocess.run(command, capture_output=True, text=True, timeout=support.DEADLINE_S)
+        self.assertEqual((second.returncode, second.stdout), (1, ""), second.stderr)
+        self.assertRegex(second.stderr, r"^--listen unix:\S+: Address already in use\n$")
+        self.assertEqual(os.lstat(f"{self.folder}/door").st_ino, file.st_ino)
+        with open(f"{hold}.go", "wb"):
+            pass
+        self.assertEqual(held.stdout.readline(), f"listening on unix:{self.folder}/door\n")
+        with connect(f"unix:{self.folder}/door") as peer:
+            peer.sendall(b"question")
+            self.assertEqual(receive(peer, 8), b"question")
+        held.send_signal(signal.SIGTERM)
+        self.assertEqual(held.wait(support.DEADLINE_S), 0)
 
     def one_of(self, pair):
         lines = [process.stdout.readline() for process in pair]

@@ -8,6 +8,7 @@
 #include <netinet/tcp.h>
 #include <sys/stat.h>
 #include <sys/un.h>
+#include <sys/wait.h>
 
 static char path[64];
 
@@ -161,28 +162,39 @@ RIG_CASE(a_stale_file_is_replaced)
 	return 0;
 }
 
+static bool has_lock_file(void)
+{
+	char lock[ZOK__SYS_CLAIM_SIZE];
+	struct stat status;
+
+	snprintf(lock, sizeof lock, "/tmp/.%s.zokio", path + sizeof "/tmp/" - 1);
+	return lstat(lock, &status) == 0;
+}
+
 /* Another process stands between its bind and its listen: its file looks stale, and is not ours to replace. */
 RIG_CASE(a_file_whose_owner_is_just_starting_is_not_touched)
 {
 	struct zok__sys_file before, after;
+	struct zok__sys_claim claim, second;
 	struct zok_socket *door = NULL;
-	int claim;
 
 	leave_stale_file();
-	claim = zok__sys_path_claim(path);
-	assert_true(claim >= 0);
-	assert_int_equal(zok__sys_path_claim(path), -EADDRINUSE);
+	assert_int_equal(zok__sys_path_claim(path, &claim), 0);
+	assert_true(has_lock_file());
+	assert_int_equal(zok__sys_path_claim(path, &second), -EADDRINUSE);
+	assert_int_equal(second.fd, -1);
 	assert_int_equal(zok__sys_file_identity(path, &before), 0);
 	assert_int_equal(zok_listen(&door, unix_address(), NULL), -EADDRINUSE);
 	assert_null(door);
 	assert_int_equal(zok__sys_file_identity(path, &after), 0);
 	assert_memory_equal(&before, &after, sizeof before);
-	close(claim);
+	zok__sys_path_unclaim(&claim);
+	assert_false(has_lock_file());
 	assert_int_equal(zok_listen(&door, unix_address(), NULL), 0);
-	/* The claim is of the start only. */
-	claim = zok__sys_path_claim(path);
-	assert_true(claim >= 0);
-	close(claim);
+	/* The claim is of the start only, and leaves nothing. */
+	assert_false(has_lock_file());
+	assert_int_equal(zok__sys_path_claim(path, &claim), 0);
+	zok__sys_path_unclaim(&claim);
 	assert_int_equal(zok_close(door), 0);
 	return 0;
 }
@@ -190,18 +202,115 @@ RIG_CASE(a_file_whose_owner_is_just_starting_is_not_touched)
 /* However the path is spelled it is the same claim; another name in the folder, or the name in another folder, is another. */
 static void the_claim_is_of_the_file_and_not_of_its_spelling(void **state)
 {
-	int claim = zok__sys_path_claim("/tmp/zokio-claim"), other;
+	struct zok__sys_claim claim, other;
+	char too_long[200];
 
-	assert_true(claim >= 0);
-	assert_int_equal(zok__sys_path_claim("/tmp/../tmp//zokio-claim"), -EADDRINUSE);
-	other = zok__sys_path_claim("/tmp/zokio-clain");
-	assert_true(other >= 0);
-	close(other);
-	other = zok__sys_path_claim("zokio-claim");
-	assert_true(other >= 0);
-	close(other);
-	close(claim);
-	assert_int_equal(zok__sys_path_claim("/nonexistent/zokio-claim"), -ENOENT);
+	assert_int_equal(zok__sys_path_claim("/tmp/zokio-claim", &claim), 0);
+	assert_string_equal(claim.path, "/tmp/.zokio-claim.zokio");
+	assert_int_equal(zok__sys_path_claim("/tmp/../tmp//zokio-claim", &other), -EADDRINUSE);
+	assert_int_equal(zok__sys_path_claim("/tmp/zokio-clain", &other), 0);
+	zok__sys_path_unclaim(&other);
+	assert_int_equal(zok__sys_path_claim("zokio-claim", &other), 0);
+	assert_string_equal(other.path, ".zokio-claim.zokio");
+	zok__sys_path_unclaim(&other);
+	zok__sys_path_unclaim(&claim);
+	zok__sys_path_unclaim(&claim); /* once more is nothing */
+	assert_int_equal(zok__sys_path_claim("/nonexistent/zokio-claim", &claim), -ENOENT);
+	memset(too_long, 'x', sizeof too_long - 1);
+	too_long[sizeof too_long - 1] = '\0';
+	assert_int_equal(zok__sys_path_claim(too_long, &claim), -ENAMETOOLONG);
+}
+
+/* A start that was killed: its lock went with it, its empty file is taken over. */
+RIG_CASE(a_lock_file_that_was_left_is_no_hindrance)
+{
+	struct zok_socket *door;
+	struct zok__sys_claim claim;
+
+	leave_stale_file();
+	assert_int_equal(zok__sys_path_claim(path, &claim), 0);
+	close(claim.fd);
+	assert_true(has_lock_file());
+	assert_int_equal(zok_listen(&door, unix_address(), NULL), 0);
+	assert_false(has_lock_file());
+	assert_int_equal(zok_close(door), 0);
+	return 0;
+}
+
+static char told[ZOK_LOG_LINE_SIZE];
+
+static void hear(void *arg, enum zok_log_level level, const char *text)
+{
+	snprintf(told, sizeof told, "%s", text);
+}
+
+/* A link that leads nowhere stands for whatever does not let us have a lock: the door opens, and what that means is said. */
+RIG_CASE(without_a_lock_the_door_opens_and_says_so)
+{
+	struct zok_socket *door;
+	char lock[ZOK__SYS_CLAIM_SIZE], expected[ZOK_LOG_LINE_SIZE];
+	const char *address = unix_address();
+	int rc;
+
+	snprintf(lock, sizeof lock, "/tmp/.%s.zokio", path + sizeof "/tmp/" - 1);
+	assert_int_equal(symlink("/nonexistent", lock), 0);
+	zok_log_set(hear, NULL);
+	rc = zok_listen(&door, address, NULL);
+	zok_log_set(NULL, NULL);
+	assert_int_equal(unlink(lock), 0); /* not followed, and not removed */
+	assert_int_equal(rc, 0);
+	snprintf(expected, sizeof expected, "listen: %s: no lock on %s: ", path, lock);
+	assert_memory_equal(told, expected, strlen(expected));
+	assert_int_equal(zok_close(door), 0);
+	return 0;
+}
+
+/* ---- Many at once ---- */
+
+enum { STARTERS = 4, TURNS = 500 };
+
+/* Whoever has the claim makes a file that nobody else may have made. Returns what a process is to end with. */
+static int claim_often(const char *name, const char *inside)
+{
+	struct zok__sys_claim claim;
+	int got = 0;
+
+	while (got < TURNS) {
+		int fd, rc = zok__sys_path_claim(name, &claim);
+
+		if (rc == -EADDRINUSE)
+			continue;
+		if (rc < 0)
+			return 2;
+		fd = open(inside, O_CREAT | O_EXCL | O_CLOEXEC, 0600);
+		if (fd < 0)
+			return 1;
+		close(fd);
+		unlink(inside);
+		zok__sys_path_unclaim(&claim);
+		got++;
+	}
+	return 0;
+}
+
+static void one_at_a_time_has_it_although_each_removes_the_lock_file(void **state)
+{
+	char name[64], inside[64];
+	pid_t pids[STARTERS];
+	int status;
+
+	snprintf(name, sizeof name, "/tmp/zokio-claims-%d", (int)getpid());
+	snprintf(inside, sizeof inside, "/tmp/zokio-inside-%d", (int)getpid());
+	for (int i = 0; i < STARTERS; i++) {
+		pids[i] = fork();
+		assert_true(pids[i] >= 0);
+		if (pids[i] == 0)
+			_exit(claim_often(name, inside));
+	}
+	for (int i = 0; i < STARTERS; i++) {
+		assert_int_equal(waitpid(pids[i], &status, 0), pids[i]);
+		assert_int_equal(status, 0);
+	}
 }
 
 RIG_CASE(a_file_that_is_no_socket_is_not_touched)
@@ -243,7 +352,9 @@ int main(void)
 				RIG_ROW(the_file_comes_and_goes_with_the_door) RIG_ROW(a_stale_file_is_replaced)
 					RIG_ROW(a_file_whose_owner_is_just_starting_is_not_touched)
 						cmocka_unit_test(the_claim_is_of_the_file_and_not_of_its_spelling),
-		RIG_ROW(a_file_that_is_no_socket_is_not_touched) RIG_ROW(a_file_that_is_anothers_by_now_stays)};
+		cmocka_unit_test(one_at_a_time_has_it_although_each_removes_the_lock_file),
+		RIG_ROW(a_lock_file_that_was_left_is_no_hindrance) RIG_ROW(without_a_lock_the_door_opens_and_says_so)
+			RIG_ROW(a_file_that_is_no_socket_is_not_touched) RIG_ROW(a_file_that_is_anothers_by_now_stays)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
