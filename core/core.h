@@ -153,11 +153,12 @@ struct zok_core {
 	struct zok__wheel wheel;
 	struct zok__bufs bufs;
 	struct zok_scope root;
-	struct zok_scope service;  /* the runtime's own fibers: not cancelled with the root, but waited for */
-	uint64_t now_ns;	   /* as of the last turn of the loop */
-	uint64_t housekeep_ns;	   /* when options.housekeep is due */
-	uint64_t spin_ns;	   /* adaptive: how long it spins, as learned */
-	uint64_t spin_wait_cycles; /* spin.h */
+	struct zok_scope service;      /* the runtime's own fibers: not cancelled with the root, but waited for */
+	uint64_t now_ns;	       /* as of the last turn of the loop */
+	uint64_t housekeep_ns;	       /* when the core looks after itself */
+	uint64_t options_housekeep_ns; /* and when options.housekeep is due with it */
+	uint64_t spin_ns;	       /* adaptive: how long it spins, as learned */
+	uint64_t spin_wait_cycles;     /* spin.h */
 	bool is_stopping;
 	bool is_draining;
 	struct zok_list drains; /* who waits for the drain: struct zok_drain */

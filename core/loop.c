@@ -35,6 +35,9 @@ static void run_tasks_and_timers(struct zok_core *core, bool *is_runnable)
 	}
 }
 
+/* From one lot of stacks given back to the next: the work of the core goes on between. */
+#define AGEING_NS (2 * ZOK_MS)
+
 /* How long what was injected waits for memory that nobody on this core gives back. */
 #define INJECT_RETRY_NS (10 * ZOK_MS)
 
@@ -42,6 +45,8 @@ static uint64_t sleep_limit_ns(struct zok_core *core)
 {
 	uint64_t next_ns = zok__wheel_next_ns(&core->wheel);
 
+	if (ZOK_UNLIKELY(core->stacks.cached_bytes > ZOK__STACK_KEPT_BYTES) && next_ns > core->housekeep_ns)
+		next_ns = core->housekeep_ns;
 	if (ZOK_UNLIKELY(core->has_injected) && next_ns > core->now_ns + INJECT_RETRY_NS)
 		return INJECT_RETRY_NS;
 	if (next_ns == ZOK_NEVER)
@@ -182,9 +187,11 @@ static void housekeep(struct zok_core *core)
 {
 	if (core->now_ns < core->housekeep_ns)
 		return;
-	core->housekeep_ns = core->options.housekeep ? core->now_ns + ZOK_S : ZOK_NEVER;
-	if (core->options.housekeep)
+	core->housekeep_ns = core->now_ns + (zok__stack_cache_age(&core->stacks) ? AGEING_NS : ZOK_S);
+	if (core->options.housekeep && core->now_ns >= core->options_housekeep_ns) {
+		core->options_housekeep_ns = core->now_ns + ZOK_S;
 		core->options.housekeep(core);
+	}
 }
 
 void zok__loop_run(struct zok_core *core)

@@ -201,6 +201,7 @@ static __attribute__((noinline)) int acquire_cold(struct zok__stack_cache *cache
 	struct zok__stack_slab *slab;
 	int rc;
 
+	cache->was_short = true;
 	if (!zok_list_is_empty(&list->partial))
 		slab = ZOK_CONTAINER_OF(list->partial.next, struct zok__stack_slab, link);
 	else
@@ -291,6 +292,37 @@ void zok__stack_cache_trim(struct zok__stack_cache *cache, size_t cached_bytes)
 		for (unsigned kind = 0; kind < 2; kind++)
 			budget = trim_list(cache, &cache->lists[kind][class], ZOK__STACK_SIZE_MIN << class, budget);
 	assert(cache->cached_bytes <= cached_bytes);
+}
+
+/* The largest first: the fewest slabs for the most memory. */
+static struct zok__stack_list *largest(struct zok__stack_cache *cache)
+{
+	for (unsigned i = 2 * ZOK__STACK_CLASS_COUNT; i-- > 0;)
+		if (cache->lists[i % 2][i / 2].free != NULL)
+			return &cache->lists[i % 2][i / 2];
+	return NULL;
+}
+
+static void give_first(struct zok__stack_cache *cache, struct zok__stack_list *list)
+{
+	struct zok__stack *stack = list->free;
+
+	list->free = stack->next;
+	cache->cached_bytes -= ZOK__STACK_SIZE_MIN << stack->class_index;
+	slab_give(cache, stack);
+}
+
+bool zok__stack_cache_age(struct zok__stack_cache *cache)
+{
+	size_t end = cache->cached_bytes > ZOK__STACK_AGED_BYTES ? cache->cached_bytes - ZOK__STACK_AGED_BYTES : 0;
+	bool was_short = cache->was_short;
+
+	cache->was_short = false;
+	if (was_short || cache->cached_bytes <= ZOK__STACK_KEPT_BYTES)
+		return false;
+	while (cache->cached_bytes > end && cache->cached_bytes > ZOK__STACK_KEPT_BYTES)
+		give_first(cache, largest(cache));
+	return cache->cached_bytes > ZOK__STACK_KEPT_BYTES;
 }
 
 void zok__stack_cache_finish(struct zok__stack_cache *cache)

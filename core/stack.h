@@ -18,8 +18,13 @@
 #define ZOK__STACK_SIZE_MAX    ((size_t)8 << 20)
 #define ZOK__STACK_CLASS_COUNT 12
 
-/* What the cache keeps where its options do not say: 64 MiB of address space, of which only touched pages are memory. */
-#define ZOK__STACK_CACHED_BYTES_MAX ((size_t)64 << 20)
+/*
+ * In address space, of which only touched pages are memory. What the cache holds at most where its options do not say; what it keeps for good; and how
+ * much a call of zok__stack_cache_age() gives back, which takes some ten microseconds.
+ */
+#define ZOK__STACK_CACHED_BYTES_MAX ((size_t)1 << 30)
+#define ZOK__STACK_KEPT_BYTES	    ((size_t)64 << 20)
+#define ZOK__STACK_AGED_BYTES	    ((size_t)2 << 20)
 
 enum zok__stack_flags {
 	ZOK__STACK_NO_GUARD = 1, /* an overflow runs into the neighbour: for millions of small stacks where guards cost mappings */
@@ -67,6 +72,7 @@ struct zok__stack_cache {
 	size_t cached_bytes_max;
 	size_t mapped_bytes; /* of all slabs */
 	size_t acquired_count;
+	bool was_short; /* since the last ageing a slab had to give a stack: all that was cached was needed */
 };
 
 struct zok__stack_cache_options {
@@ -82,6 +88,13 @@ void zok__stack_cache_finish(struct zok__stack_cache *cache);
 
 /* Keeps at most `cached_bytes`: small classes before large, what was released last before what lies longer. Slabs without a stack in use are unmapped. */
 void zok__stack_cache_trim(struct zok__stack_cache *cache, size_t cached_bytes);
+
+/*
+ * To be called now and then. Gives back a little of what lies beyond ZOK__STACK_KEPT_BYTES, unless all of it was needed since the last call. Work that
+ * forks by the ten thousand thus finds its stacks again, and a core that is done with it does not sit on them. Returns whether it gave something
+ * back and there is more: then some milliseconds later is soon enough, else a second.
+ */
+bool zok__stack_cache_age(struct zok__stack_cache *cache);
 
 /*
  * A stack of the class that holds `size` bytes, 0 being the smallest. Its content is arbitrary. -EINVAL: larger than ZOK__STACK_SIZE_MAX; -ENOMEM: no

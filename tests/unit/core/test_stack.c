@@ -152,6 +152,48 @@ static void test_the_bound_of_the_cache_holds(void **state)
 	zok__stack_cache_finish(&small);
 }
 
+/* Acquires so much that the cache holds `bytes` of address space afterwards. */
+static void surge(size_t bytes)
+{
+	size_t count = bytes >> 20;
+	struct zok__stack **stacks = malloc(count * sizeof *stacks);
+
+	assert_non_null(stacks);
+	for (size_t i = 0; i < count; i++)
+		stacks[i] = acquire(1 << 20, 0);
+	for (size_t i = 0; i < count; i++)
+		zok__stack_release(&cache, stacks[i]);
+	free(stacks);
+}
+
+static void test_what_is_not_needed_is_given_back_bit_by_bit(void **state)
+{
+	surge(ZOK__STACK_KEPT_BYTES + 5 * ZOK__STACK_AGED_BYTES);
+	assert_int_equal(cache.cached_bytes, ZOK__STACK_KEPT_BYTES + 5 * ZOK__STACK_AGED_BYTES);
+	assert_false(zok__stack_cache_age(&cache)); /* the surge was within this turn */
+	assert_int_equal(cache.cached_bytes, ZOK__STACK_KEPT_BYTES + 5 * ZOK__STACK_AGED_BYTES);
+	for (size_t left = 4; left > 0; left--) {
+		assert_true(zok__stack_cache_age(&cache));
+		assert_int_equal(cache.cached_bytes, ZOK__STACK_KEPT_BYTES + left * ZOK__STACK_AGED_BYTES);
+	}
+	assert_false(zok__stack_cache_age(&cache));
+	assert_false(zok__stack_cache_age(&cache));
+	assert_int_equal(cache.cached_bytes, ZOK__STACK_KEPT_BYTES);
+	assert_true(cache.mapped_bytes < ZOK__STACK_KEPT_BYTES + ZOK__STACK_AGED_BYTES);
+	zok__stack_cache_trim(&cache, 0);
+}
+
+static void test_a_new_surge_ends_the_giving_back(void **state)
+{
+	surge(ZOK__STACK_KEPT_BYTES + 3 * ZOK__STACK_AGED_BYTES);
+	zok__stack_cache_age(&cache);
+	assert_true(zok__stack_cache_age(&cache));
+	surge(ZOK__STACK_KEPT_BYTES + 4 * ZOK__STACK_AGED_BYTES);
+	assert_false(zok__stack_cache_age(&cache));
+	assert_int_equal(cache.cached_bytes, ZOK__STACK_KEPT_BYTES + 4 * ZOK__STACK_AGED_BYTES);
+	zok__stack_cache_trim(&cache, 0);
+}
+
 static void test_trim_keeps_the_warmest(void **state)
 {
 	struct zok__stack *cold = acquire(1 << 20, 0), *warm = acquire(1 << 20, 0);
@@ -264,6 +306,8 @@ int main(void)
 		ON_A_CACHE(test_hot_ends_of_neighbours_lie_in_different_cache_sets),
 		ON_A_CACHE(test_an_overflow_hits_the_guard),
 		ON_A_CACHE(test_a_hundred_thousand_stacks_without_guards),
+		ON_A_CACHE(test_what_is_not_needed_is_given_back_bit_by_bit),
+		ON_A_CACHE(test_a_new_surge_ends_the_giving_back),
 		ON_A_CACHE(test_trim_keeps_the_warmest),
 		ON_A_CACHE(test_high_water_of_a_painted_stack_is_exact),
 		ON_A_CACHE(test_high_water_without_paint_goes_by_pages),
