@@ -106,6 +106,8 @@ int zok__core_open(struct zok_core *core, char *reason, size_t reason_size)
 		.sqpoll_idle_ms = core->options.sqpoll_idle_ms,
 		.sqpoll_share_fd = core->options.sqpoll_share_fd,
 		.busy_poll_us = core->options.busy_poll_us,
+		.direct_descriptors = core->options.direct_descriptors,
+		.direct_after_ops = core->options.direct_after_ops,
 		.bufs = &core->bufs,
 		.threads = core->options.threads,
 		.counters = core->counters,

@@ -55,6 +55,8 @@ struct zok__core_options {
 	uint32_t sqpoll_idle_ms;
 	int sqpoll_share_fd; /* set before the core is opened: engine.h */
 	uint32_t busy_poll_us;
+	enum zok__direct_choice direct_descriptors;
+	uint32_t direct_after_ops; /* 0: the engine's */
 	enum zok__stealing stealing;
 	const struct zok__victim *victims;  /* core_count - 1 of them, nearest first; unused without stealing */
 	struct zok__thieves *thieves;	    /* the runtime's; unused without stealing */

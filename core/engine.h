@@ -39,6 +39,13 @@ enum zok__mode {
 	ZOK__MODE_SQPOLL,
 };
 
+/* Whether descriptors get a slot in the ring's own file table: uring/direct.h. */
+enum zok__direct_choice {
+	ZOK__DIRECT_AUTO, /* where the kernel can: docs/decisions/036-busy-descriptors-get-a-slot.md */
+	ZOK__DIRECT_ON,	  /* the same, whatever is measured later */
+	ZOK__DIRECT_OFF,
+};
+
 struct zok__engine_options {
 	enum zok__mode mode;
 	uint32_t sq_entries; /* 0: the engine's default. 2 is legal: tests force shortage with it */
@@ -50,6 +57,8 @@ struct zok__engine_options {
 	struct zok__bufs *bufs; /* the core's receive buffers (core/bufs.h); the engine may register their memory */
 	const struct zok__threads
 		*threads; /* for what the engine cannot do without blocking (core/offload.h); NULL: such ops end with -ENOSYS */
+	enum zok__direct_choice direct_descriptors;
+	uint32_t direct_after_ops;	/* how many ops make a descriptor worth a slot, at most 255; 0: the engine's default */
 	struct zok__counters *counters; /* where submits, completions and shortages are counted (core/counters.h); required */
 };
 

@@ -70,6 +70,8 @@ const struct zok_export_field zok__export_fields[] = {
 	COUNTER(cq_overflows),
 	COUNTER(buffer_shortages),
 	COUNTER(fd_shortages),
+	COUNTER(direct_joins),
+	COUNTER(direct_refusals),
 	COUNTER(sockets_opened),
 	COUNTER(sockets_closed),
 	COUNTER(bytes_received),

@@ -146,6 +146,26 @@ static int read_spin(const char *text, enum zok__spin_way *way, char *error, siz
 	return -EINVAL;
 }
 
+/* As the way of waking. */
+static int read_direct(const char *text, enum zok__direct_choice *choice, char *error, size_t error_size)
+{
+	static const char *const words[] = {[ZOK__DIRECT_AUTO] = "auto", [ZOK__DIRECT_ON] = "on", [ZOK__DIRECT_OFF] = "off"};
+	const char *source = "direct_descriptors";
+
+	if (!text || strcmp(text, "auto") == 0) {
+		text = getenv("ZOK_DIRECT");
+		source = "ZOK_DIRECT";
+	}
+	for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
+		if (strcmp(text && *text ? text : "auto", words[i]) == 0) {
+			*choice = (enum zok__direct_choice)i;
+			return 0;
+		}
+	}
+	snprintf(error, error_size, "%s: %.40s: it takes auto, on or off", source, text);
+	return -EINVAL;
+}
+
 static const struct {
 	const char *name;
 	enum zok__stealing stealing;
@@ -286,6 +306,8 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 		rc = read_mode(options->mode, &config.core.mode, error, error_size);
 	if (rc == 0)
 		rc = read_wake(options->wake, &config.wake, error, error_size);
+	if (rc == 0)
+		rc = read_direct(options->direct_descriptors, &config.core.direct_descriptors, error, error_size);
 	if (rc == 0)
 		rc = read_stall(&config.stall, options, error, error_size);
 	if (rc == 0)

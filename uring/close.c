@@ -36,17 +36,20 @@ static bool is_in_use(struct zok__uring *uring, int fd)
 	       (ZOK_UNLIKELY(uring->descriptors.uncounted > 0) && find_all(uring, fd, NULL));
 }
 
-/* True: the close waits in `closing`, and those it waits for are asked to end. */
+/* True: the close waits in `closing`, and those it waits for are asked to end. A descriptor on its way into the file table is there soon. */
 bool zok__uring_close_waits(struct zok__uring *uring, struct zok_op *op)
 {
-	if (ZOK_LIKELY(!is_in_use(uring, op->fd)))
+	bool has_ops = is_in_use(uring, op->fd);
+
+	if (ZOK_LIKELY(!has_ops && !zok__uring_direct_is_joining(uring, op->fd)))
 		return false;
-	find_all(uring, op->fd, zok__uring_cancel);
+	if (has_ops)
+		find_all(uring, op->fd, zok__uring_cancel);
 	zok__uring_queue_push(&uring->closing, op);
 	return true;
 }
 
-/* An op has ended while closes wait: those whose descriptor is free now go on. */
+/* An op, or a way into the file table, has ended while closes wait: those whose descriptor is free now go on. */
 void zok__uring_close_go_on(struct zok__uring *uring)
 {
 	struct zok__uring_queue all = uring->closing;
@@ -55,7 +58,7 @@ void zok__uring_close_go_on(struct zok__uring *uring)
 	while (!zok__uring_queue_is_empty(&all)) {
 		struct zok_op *op = zok__uring_queue_pop(&all);
 
-		if (is_in_use(uring, op->fd))
+		if (is_in_use(uring, op->fd) || zok__uring_direct_is_joining(uring, op->fd))
 			zok__uring_queue_push(&uring->closing, op);
 		else
 			zok__uring_submit_again(uring, op);

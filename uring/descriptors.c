@@ -9,17 +9,17 @@ enum { SIZE_MIN = 1024, NUMBER_MAX = 1 << 22 };
 bool zok__descriptors_grow(struct zok__descriptors *descriptors, int fd)
 {
 	uint32_t size = descriptors->size ? descriptors->size : SIZE_MIN;
-	uint32_t *counts;
+	struct zok__descriptor *table;
 
 	if (fd < 0 || fd >= NUMBER_MAX)
 		return false;
 	while (size <= (uint32_t)fd)
 		size *= 2;
-	counts = realloc(descriptors->counts, size * sizeof *counts);
-	if (!counts)
+	table = realloc(descriptors->table, size * sizeof *table);
+	if (!table)
 		return false;
-	memset(counts + descriptors->size, 0, (size - descriptors->size) * sizeof *counts);
-	descriptors->counts = counts;
+	memset(table + descriptors->size, 0, (size - descriptors->size) * sizeof *table);
+	descriptors->table = table;
 	descriptors->size = size;
 	return true;
 }

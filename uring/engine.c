@@ -6,6 +6,7 @@
  *   reap.c     CQE -> op, delivery, multishots armed again
  *   files.c    file ops: the ring's own, and those that threads do
  *   close.c    a close ends those who wait on its descriptor
+ *   direct.c   the ring's file table: descriptors that do many ops
  *   slots.h    the generation-tagged table between the two
  *   buffers.c  the provided buffer ring
  *   wake.c     wake() from other threads
@@ -28,12 +29,13 @@ static void destroy(struct zok__engine *engine)
 	if (!engine)
 		return;
 	uring = zok__uring_of(engine);
+	zok__uring_direct_finish(uring);
 	if (uring->ring.ring_fd >= 0)
 		io_uring_queue_exit(&uring->ring);
 	zok__uring_buffers_finish(uring);
 	zok__uring_wake_finish(uring);
 	zok__offload_finish(&uring->offload);
-	free(uring->descriptors.counts);
+	free(uring->descriptors.table);
 	if (uring->slots.table)
 		zok__slots_finish(&uring->slots);
 	free(uring);
@@ -70,8 +72,10 @@ static int init(struct zok__uring *uring, const struct zok__engine_options *opti
 		rc = zok__slots_init(&uring->slots, SLOTS_DEFAULT, SLOTS_MAX);
 	if (rc == 0 && options->bufs)
 		rc = zok__uring_buffers_init(uring, options->bufs);
-	if (rc == 0)
+	if (rc == 0) {
+		zok__uring_direct_init(uring, options);
 		rc = enable(uring);
+	}
 	if (rc == 0) {
 		poll_devices(uring, options->busy_poll_us);
 		rc = zok__uring_wake_init(uring);

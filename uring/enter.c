@@ -140,6 +140,8 @@ int zok__uring_wait(struct zok__engine *engine, uint64_t timeout_ns)
 	}
 	if (ZOK_UNLIKELY(zok__offload_has_ended(&uring->offload)) && (delivered += zok__uring_files_take(uring)) > 0)
 		timeout_ns = 0;
+	if (ZOK_UNLIKELY(uring->direct.batch_count > 0) && !uring->direct.is_in_flight)
+		zok__uring_direct_hand_over(uring);
 	publish(uring);
 	if (uring->is_sqpoll)
 		enter_sqpoll(uring, timeout_ns);

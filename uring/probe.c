@@ -148,26 +148,77 @@ static int try_msg_ring(struct io_uring *ring)
 	return rc;
 }
 
-/* A table of registered descriptors, one of them put into it, read through it. */
-static int try_direct_descriptors(struct io_uring *ring)
+/* An empty table of two, and both put into it where the kernel likes: slots[] are their descriptors at first. */
+static int fill_table(struct io_uring *ring, int32_t slots[2])
 {
-	int fds[2] = {-1, -1}, received, rc;
-	struct io_uring_sqe *sqe;
+	const struct io_uring_rsrc_register table = {.nr = 2, .flags = IORING_RSRC_REGISTER_SPARSE};
+	int count, rc = io_uring_register((unsigned)ring->ring_fd, IORING_REGISTER_FILES2, &table, sizeof table);
+
+	if (rc < 0)
+		return rc;
+	io_uring_prep_files_update(io_uring_get_sqe(ring), slots, 2, (int)IORING_FILE_INDEX_ALLOC);
+	rc = submit_one(ring, PROBE_TIMEOUT_NS, &count);
+	return rc < 0 ? rc : count == 2 ? 0 : -EOPNOTSUPP;
+}
+
+/* Both ways through the one slot, then an op that waits on it. */
+static int use_slot(struct io_uring *ring, int slot, char *byte)
+{
+	struct io_uring_sqe *sqe = io_uring_get_sqe(ring);
+	int received, rc;
+
+	io_uring_prep_recv(sqe, slot, byte, 1, 0);
+	sqe->flags = IOSQE_FIXED_FILE;
+	rc = submit_one(ring, PROBE_TIMEOUT_NS, &received);
+	if (rc < 0)
+		return rc;
+	sqe = io_uring_get_sqe(ring);
+	io_uring_prep_recv(sqe, slot, byte, 1, 0);
+	sqe->flags = IOSQE_FIXED_FILE;
+	rc = io_uring_submit(ring);
+	return rc < 0 ? rc : 0;
+}
+
+/* Empties the slot, then closes the descriptor: its peer must see the end now. */
+static int close_slot(struct io_uring *ring, int slot, int *fd, int peer)
+{
+	int closed, rc;
 	char byte;
 
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 || write(fds[1], "x", 1) != 1) {
+	io_uring_prep_close_direct(io_uring_get_sqe(ring), (unsigned)slot);
+	rc = submit_one(ring, PROBE_TIMEOUT_NS, &closed);
+	if (rc < 0)
+		return rc;
+	close(*fd);
+	*fd = -1;
+	return recv(peer, &byte, 1, MSG_DONTWAIT) == 0 ? 0 : -EBUSY;
+}
+
+/*
+ * Slots chosen by the kernel, an op through one. And, while an op waits on that one, another is emptied and its descriptor closed: up to 6.12 the
+ * kernel keeps the file of a slot until every op has ended that any slot had when it was emptied, so that a peer would not be told for as long
+ * as some other connection is silent (-EBUSY; io_uring/rsrc.c, whose nodes are one a slot from 6.13 on).
+ */
+static int try_direct_descriptors(struct io_uring *ring)
+{
+	int waits[2] = {-1, -1}, ends[2] = {-1, -1}, slots[2], rc;
+	char byte;
+
+	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, waits) < 0 || socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends) < 0 ||
+	    write(waits[1], "x", 1) != 1) {
 		rc = -errno;
 	} else {
-		rc = io_uring_register_files(ring, fds, 1);
-		if (rc == 0) {
-			sqe = io_uring_get_sqe(ring);
-			io_uring_prep_recv(sqe, 0, &byte, 1, 0);
-			sqe->flags = IOSQE_FIXED_FILE;
-			rc = submit_one(ring, PROBE_TIMEOUT_NS, &received);
-		}
+		slots[0] = waits[0];
+		slots[1] = ends[0];
+		rc = fill_table(ring, slots);
+		if (rc == 0)
+			rc = use_slot(ring, slots[0], &byte);
+		if (rc == 0)
+			rc = close_slot(ring, slots[1], &ends[0], ends[1]);
 	}
-	close_pair(fds);
-	return rc < 0 ? rc : 0;
+	close_pair(waits);
+	close_pair(ends);
+	return rc;
 }
 
 /* Says nothing of the kernel: whoever asks next tries again. */

@@ -1,7 +1,9 @@
 /* Completions: from the kernel's queue to the ops that they belong to. */
+#include "core/log.h"
 #include "uring/uring.h"
 
 #include <fcntl.h>
+#include <string.h>
 
 /* Whether the kernel may have ended a multishot of itself, with nothing wrong: the engine undoes that. */
 static bool is_repeated(const struct zok_op *op, int result)
@@ -103,12 +105,16 @@ static bool may_go_on(const struct zok_op *op, int result)
 }
 
 /* What matches no op: our own SQEs, and what came for an op that has ended, whose buffer must not be lost. */
-static void complete_own(struct zok__uring *uring, uint64_t tag, uint32_t flags)
+static void complete_own(struct zok__uring *uring, uint64_t tag, int32_t result, uint32_t flags)
 {
 	if (tag == ZOK__URING_TAG_WAKE)
 		zok__uring_wake_seen(uring, flags & IORING_CQE_F_MORE);
 	else if (tag == ZOK__URING_TAG_RUNG)
 		zok__uring_rung(uring);
+	else if (tag == ZOK__URING_TAG_JOINED)
+		zok__uring_direct_joined(uring, result);
+	else if (tag == ZOK__URING_TAG_NOT_LEFT)
+		zok__log(ZOK_LOG_ERROR, "io_uring: a slot of the file table keeps its file open: %s", strerror(-result));
 	else if (tag & ZOK__URING_TAG_NOT_RUNG && tag < 1ull << 32)
 		zok__uring_not_rung(tag);
 	else if (flags & IORING_CQE_F_BUFFER)
@@ -132,11 +138,13 @@ static unsigned complete(struct zok__uring *uring, uint64_t tag, int32_t result,
 	struct zok_completion completion = {.result = result, .has_more = flags & IORING_CQE_F_MORE};
 
 	if (ZOK_UNLIKELY(!op)) {
-		complete_own(uring, tag, flags);
+		complete_own(uring, tag, result, flags);
 		return 0;
 	}
 	if (ZOK_UNLIKELY(result < 0))
 		completion.result = result = unless_interrupted(op, result);
+	if (ZOK_UNLIKELY(uring->direct.size > 0 && op->kind == ZOK_OP_ACCEPT && result >= 0))
+		zok__uring_direct_forget(uring, result);
 	if (flags & IORING_CQE_F_BUFFER)
 		completion.buf = take_buffer(uring, result, flags);
 	if (ZOK_UNLIKELY(may_go_on(op, result)) && goes_on(uring, op, &completion))

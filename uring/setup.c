@@ -122,15 +122,6 @@ static const char *mode_name(enum zok__mode asked, bool is_sqpoll)
 	return asked == ZOK__MODE_SPIN ? "spin" : asked == ZOK__MODE_ADAPTIVE ? "adaptive" : "park";
 }
 
-/* The kernel may well have them; the engine does without: docs/decisions/011-plain-descriptors.md. */
-static void note_direct_descriptors(struct zok__uring *uring)
-{
-	if (uring->abilities.direct_descriptors_error < 0)
-		note_tried(uring, "direct-descriptors", uring->abilities.direct_descriptors_error);
-	else
-		zok__uring_note_feature(uring, "direct-descriptors", false, "works here, measured no gain");
-}
-
 static void note_files(struct zok__uring *uring)
 {
 	bool has_truncate = uring->abilities.file_kinds & 1ull << ZOK_OP_FILE_TRUNCATE;
@@ -155,7 +146,6 @@ static void note_all(struct zok__uring *uring, const struct zok__engine_options 
 	note_tried(uring, "multishot-accept", abilities->multishot_accept_error);
 	note_tried(uring, "multishot-recv", abilities->multishot_recv_error);
 	zok__uring_note_feature(uring, "buffer-ring", options->bufs != NULL, options->bufs ? "" : "no buffers were given");
-	note_direct_descriptors(uring);
 	note_files(uring);
 	zok__uring_note_feature(uring, "no-sqarray", false, "liburing 2.3 writes the array where there is none");
 }

@@ -121,12 +121,19 @@ static void fill_kind(const struct zok__uring *uring, struct io_uring_sqe *sqe, 
 	}
 }
 
+static bool has_descriptor(const struct zok_op *op)
+{
+	return op->kind != ZOK_OP_NOP && op->kind != ZOK_OP_CLOSE && op->fd != AT_FDCWD;
+}
+
 static void fill(const struct zok__uring *uring, struct io_uring_sqe *sqe, const struct zok_op *op)
 {
 	if (ZOK_UNLIKELY(op->engine_state & ZOK__URING_OP_POLLS))
 		fill_step(sqe, op);
 	else
 		fill_kind(uring, sqe, op);
+	if (uring->direct.size > 0 && has_descriptor(op))
+		zok__uring_direct_fill(uring, sqe);
 	sqe->user_data = zok__slots_tag(&uring->slots, op);
 }
 
@@ -163,6 +170,8 @@ static bool issue(struct zok__uring *uring, struct zok_op *op)
 		return true;
 	if (zok__op_is_of_file(op))
 		return zok__uring_file_issue(uring, op);
+	if (op->kind == ZOK_OP_CLOSE && !zok__uring_direct_leave(uring, op->fd))
+		return false;
 	sqe = zok__uring_take_sqe(uring);
 	if (ZOK_UNLIKELY(!sqe))
 		return false;
@@ -178,11 +187,6 @@ static __attribute__((noinline)) void enqueue(struct zok__uring *uring, struct z
 	zok__uring_queue_push(&uring->waiting, op);
 }
 
-static bool has_descriptor(const struct zok_op *op)
-{
-	return op->kind != ZOK_OP_NOP && op->kind != ZOK_OP_CLOSE && op->fd != AT_FDCWD;
-}
-
 /*
  * A splice into a pipe holds the pipe's lock while it waits for its socket (splice_file_to_pipe(), 6.1 to 6.18): who would take out what lies in
  * the pipe then waits for the next byte to come in, for ever where the peer waits for an answer. So it is let go only when there is
@@ -193,12 +197,28 @@ static uint8_t first_step(const struct zok_op *op)
 	return op->kind == ZOK_OP_SPLICE && !(op->arg.splice.flags & SPLICE_F_NONBLOCK) ? ZOK__URING_OP_POLLS_IN : 0;
 }
 
+/* Returns the bit to remember it by. A connect begins another life of its descriptor. */
+static uint8_t begin_on_descriptor(struct zok__uring *uring, const struct zok_op *op)
+{
+	struct zok__descriptor *descriptor = zok__descriptors_begin(&uring->descriptors, op->fd);
+
+	if (ZOK_UNLIKELY(!descriptor))
+		return 0;
+	if (uring->direct.size == 0)
+		return ZOK__URING_OP_IS_COUNTED;
+	if (op->kind == ZOK_OP_CONNECT)
+		zok__uring_direct_forget(uring, op->fd);
+	if (descriptor->direct_state == ZOK__DIRECT_OUT && ++descriptor->op_count >= uring->direct.after_ops)
+		zok__uring_direct_want(uring, descriptor, op->fd);
+	return ZOK__URING_OP_IS_COUNTED;
+}
+
 void zok__uring_submit(struct zok__engine *engine, struct zok_op *op)
 {
 	struct zok__uring *uring = zok__uring_of(engine);
 
 	assert(op->kind < ZOK_OP_KIND_COUNT);
-	op->engine_state = has_descriptor(op) && zok__descriptors_begin(&uring->descriptors, op->fd) ? ZOK__URING_OP_IS_COUNTED : 0;
+	op->engine_state = has_descriptor(op) ? begin_on_descriptor(uring, op) : 0;
 	op->engine_state |= first_step(op);
 	if (ZOK_UNLIKELY(!zok__slots_take(&uring->slots, op))) {
 		zok__count(&uring->counters->stats.sqe_shortages, 1);

@@ -12,6 +12,7 @@
 #include "core/engine.h"
 #include "core/offload.h"
 #include "uring/descriptors.h"
+#include "uring/direct.h"
 #include "uring/kernel.h"
 #include "uring/slots.h"
 
@@ -20,6 +21,8 @@ enum zok__uring_tag {
 	ZOK__URING_TAG_IGNORED, /* a cancel's own completion */
 	ZOK__URING_TAG_WAKE,
 	ZOK__URING_TAG_RUNG,		   /* a message from another core's ring: it wakes us */
+	ZOK__URING_TAG_JOINED,		   /* a batch of descriptors was put into the file table */
+	ZOK__URING_TAG_NOT_LEFT,	   /* a slot of the file table could not be emptied */
 	ZOK__URING_TAG_NOT_RUNG = 1 << 30, /* our message to another's ring failed; with it, the eventfd to use instead */
 };
 
@@ -80,6 +83,7 @@ struct zok__uring {
 	uint32_t silent_count;
 	struct zok__uring_queue closing; /* closes that wait for the end of the ops on their descriptor */
 	struct zok__descriptors descriptors;
+	struct zok__direct direct;
 
 	/* completion */
 	uint32_t cq_head; /* what was reaped; published after each batch */
@@ -168,6 +172,16 @@ int zok__uring_files_try(struct io_uring *ring, uint64_t *kinds);
 bool zok__uring_file_issue(struct zok__uring *uring, struct zok_op *op);
 /* Delivers what threads have ended. */
 unsigned zok__uring_files_take(struct zok__uring *uring);
+/* direct.c: see direct.h */
+void zok__uring_direct_init(struct zok__uring *uring, const struct zok__engine_options *options);
+void zok__uring_direct_finish(struct zok__uring *uring);
+void zok__uring_direct_want(struct zok__uring *uring, struct zok__descriptor *descriptor, int fd);
+void zok__uring_direct_hand_over(struct zok__uring *uring);
+void zok__uring_direct_joined(struct zok__uring *uring, int result);
+bool zok__uring_direct_is_joining(const struct zok__uring *uring, int fd);
+bool zok__uring_direct_leave(struct zok__uring *uring, int fd);
+void zok__uring_direct_forget(struct zok__uring *uring, int fd);
+void zok__uring_direct_fill(const struct zok__uring *uring, struct io_uring_sqe *sqe);
 
 /* silent.c */
 bool zok__uring_silent_can(const struct zok__uring *uring, const struct zok_op *op);

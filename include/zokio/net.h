@@ -190,7 +190,10 @@ ZOK_API int zok_set_nodelay(struct zok_socket *socket, bool on);
 ZOK_API int zok_set_keepalive(struct zok_socket *socket, bool on, unsigned idle_s, unsigned interval_s, unsigned probes);
 ZOK_API int zok_set_buffer_sizes(struct zok_socket *socket, int send, int receive); /* bytes; 0: leave as it is */
 
-/* The descriptor, for options that have no call here. It stays the socket's; do not read, write or close it. */
+/*
+ * The descriptor, for options that have no call here. It stays the socket's; do not read, write, replace (dup2) or close it: the uring engine may have
+ * the file in a table of its own, and the peer would not be told of the end before zok_close().
+ */
 ZOK_API int zok_socket_fd(const struct zok_socket *socket);
 
 /* Whether text is an address that zok_listen() and zok_connect() would take; why not is written to `why` in one line. 0 or -EINVAL. Any thread. */

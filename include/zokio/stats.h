@@ -32,6 +32,8 @@ struct zok_core_stats {
 	uint64_t cq_overflows;		 /* the kernel had to keep completions back */
 	uint64_t buffer_shortages;	 /* a receive ended for want of a free buffer */
 	uint64_t fd_shortages;		 /* EMFILE or ENFILE: an accept backs off, a connect waits or fails */
+	uint64_t direct_joins;		 /* descriptors that got a slot in the ring's file table (uring) … */
+	uint64_t direct_refusals;	 /* … and that got none, although they had ops enough: full, or the kernel refused */
 
 	/* sockets */
 	uint64_t sockets_opened;

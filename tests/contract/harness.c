@@ -26,7 +26,7 @@ static const struct zok__engine_ops *const engines[] = {
 };
 
 static const struct zok__engine_ops *engine_ops;
-static bool is_tiny;
+static bool is_tiny, is_direct;
 static enum zok__mode mode;
 
 const char *rig_engine_name(void)
@@ -37,6 +37,11 @@ const char *rig_engine_name(void)
 const struct zok__engine_ops *rig_engine_ops(void)
 {
 	return engine_ops;
+}
+
+bool rig_is_direct(void)
+{
+	return is_direct;
 }
 
 bool rig_is_tiny(void)
@@ -56,6 +61,8 @@ static int open_engine(struct rig *rig, char *reason, size_t reason_size)
 	struct zok__engine_options options = {
 		.mode = mode,
 		.sqpoll_cpu = -1,
+		.direct_descriptors = is_direct ? ZOK__DIRECT_ON : ZOK__DIRECT_OFF,
+		.direct_after_ops = 1,
 		.sq_entries = is_tiny ? 2 : 0,
 		.cq_entries = is_tiny ? 2 : 0,
 		.bufs = &rig->bufs,
@@ -116,8 +123,11 @@ int rig_teardown(void **state)
 
 int rig_turn(struct rig *rig, uint64_t timeout_ns)
 {
-	int n = rig->engine->ops->wait(rig->engine, timeout_ns);
+	int n;
 
+	rig->is_turning = true;
+	n = rig->engine->ops->wait(rig->engine, timeout_ns);
+	rig->is_turning = false;
 	assert_true(n >= 0);
 	return n;
 }
@@ -170,9 +180,36 @@ void call_prepare(struct call *call, struct rig *rig, enum zok_op_kind kind, int
 	call->op.fd = fd;
 }
 
+static void warm_deliver(struct zok_op *op, const struct zok_completion *completion)
+{
+	op->future.state = ZOK_FUTURE_READY;
+}
+
+/* An op that tells nothing, so that the one to come is not its descriptor's first: that one still goes by the plain descriptor. */
+static void warm(struct rig *rig, int fd)
+{
+	struct zok_op op = {.deliver = warm_deliver, .kind = ZOK_OP_POLL, .fd = fd, .future.state = ZOK_FUTURE_PENDING};
+	uint64_t deadline_ns = now_ns() + STALL_NS;
+
+	rig->engine->ops->submit(rig->engine, &op);
+	rig_turn(rig, 0);
+	rig->engine->ops->cancel(rig->engine, &op);
+	while (op.future.state == ZOK_FUTURE_PENDING)
+		turn_or_fail(rig, &deadline_ns, "warm");
+	rig_turn(rig, 0);
+}
+
+static bool is_to_be_warmed(const struct call *call)
+{
+	return is_direct && !call->rig->is_turning && call->rig->in_flight == 0 && call->op.kind != ZOK_OP_NOP &&
+	       call->op.kind != ZOK_OP_CLOSE;
+}
+
 void call_submit(struct call *call)
 {
 	assert_false(call->is_in_flight);
+	if (is_to_be_warmed(call))
+		warm(call->rig, call->op.fd);
 	call->is_in_flight = true;
 	call->is_done = false;
 	call->completion_count = 0;
@@ -336,6 +373,17 @@ static bool choose_engine(const char *name)
 	return engine_ops != NULL;
 }
 
+static bool has_direct(const struct zok__engine_report *report, char *reason, size_t reason_size)
+{
+	for (size_t i = 0; i < report->feature_count; i++) {
+		if (strcmp(report->features[i].name, "direct-descriptors") == 0) {
+			snprintf(reason, reason_size, "no direct descriptors: %s", report->features[i].reason);
+			return report->features[i].is_active;
+		}
+	}
+	return false;
+}
+
 /* 0, or why the engine cannot be tested here. */
 static int try_engine(char *reason, size_t reason_size)
 {
@@ -349,9 +397,19 @@ static int try_engine(char *reason, size_t reason_size)
 	if (mode == ZOK__MODE_SQPOLL && strcmp(report.mode, "sqpoll") != 0) {
 		snprintf(reason, reason_size, "no sqpoll: it runs as %s", report.mode);
 		rc = -EPERM;
+	} else if (is_direct && !has_direct(&report, reason, reason_size)) {
+		rc = -EPERM;
 	}
 	rig_close(&rig);
 	return rc;
+}
+
+static bool has_word(int argc, char **argv, const char *word)
+{
+	for (int i = 2; i < argc; i++)
+		if (strcmp(argv[i], word) == 0)
+			return true;
+	return false;
 }
 
 int contract_main(int argc, char **argv, const char *name, const struct CMUnitTest *tests, size_t count)
@@ -360,11 +418,12 @@ int contract_main(int argc, char **argv, const char *name, const struct CMUnitTe
 	int rc;
 
 	if (argc < 2) {
-		fprintf(stderr, "usage: %s ENGINE [tiny|sqpoll]\n", argv[0]);
+		fprintf(stderr, "usage: %s ENGINE [tiny] [sqpoll] [direct]\n", argv[0]);
 		return 2;
 	}
-	is_tiny = argc > 2 && strcmp(argv[2], "tiny") == 0;
-	mode = argc > 2 && strcmp(argv[2], "sqpoll") == 0 ? ZOK__MODE_SQPOLL : ZOK__MODE_PARK;
+	is_tiny = has_word(argc, argv, "tiny");
+	is_direct = has_word(argc, argv, "direct");
+	mode = has_word(argc, argv, "sqpoll") ? ZOK__MODE_SQPOLL : ZOK__MODE_PARK;
 	if (!choose_engine(argv[1])) {
 		printf("skipped: the engine %s is not in this build\n", argv[1]);
 		return 77;

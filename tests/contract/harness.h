@@ -1,8 +1,8 @@
 /*
  * What the contract suite drives an engine with: no scheduler, only the engine's own table and calls that note what was delivered.
  *
- * Every program takes `ENGINE [tiny|sqpoll]`: `tiny` asks for queues of two entries, which an engine without queues ignores; `sqpoll` for that
- * mode, and where it is not to be had the program is skipped: with park the suite runs anyway. The engine is made anew
+ * Every program takes `ENGINE [tiny] [sqpoll] [direct]`: `tiny` asks for queues of two entries, which an engine without queues ignores; `sqpoll`
+ * for that mode, `direct` for direct descriptors from a descriptor's first op on, and where those are not to be had the program is skipped. The engine is made anew
  * for each test, and each test ends with every op completed, every buffer back and no descriptor more than before.
  *
  * The harness allows what core/engine.h allows: completions from within submit() or from wait(), in any order between ops.
@@ -28,6 +28,7 @@ struct rig {
 	struct zok__bufs bufs;
 	struct zok__counters counters;
 	unsigned in_flight; /* calls without their last completion */
+	bool is_turning;    /* in rig_turn() */
 	int fd_count;	    /* open descriptors before the test */
 };
 
@@ -74,6 +75,7 @@ void rig_close(struct rig *rig);
 const char *rig_engine_name(void);
 const struct zok__engine_ops *rig_engine_ops(void);
 bool rig_is_tiny(void);
+bool rig_is_direct(void);
 enum zok__mode rig_mode(void);
 
 /* One wait; returns what it returned. */

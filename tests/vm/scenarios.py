@@ -91,7 +91,7 @@ def contract(build, subjects, engine, *words):
 # What Debian's 6.1 can do, each tried by the engine itself on a live ring: a probe that says less or more than this is wrong.
 FEATURES_OF_6_1 = {
     "single-issuer": "on", "defer-taskrun": "on", "registered-ring-fd": "on", "ext-arg": "on", "no-iowait": "off", "multishot-accept": "on",
-    "multishot-recv": "on", "buffer-ring": "on", "sqpoll": "off",
+    "multishot-recv": "on", "buffer-ring": "on", "sqpoll": "off", "direct-descriptors": "off +kernel keeps a removed file while any op waits",
 }
 
 

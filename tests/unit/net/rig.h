@@ -1,4 +1,7 @@
-/* What the tests of net/ stand on: each case runs in a fiber of a core of its own, once on every engine that this build has. */
+/*
+ * What the tests of net/ stand on: each case runs in a fiber of a core of its own, once on every engine that this build has; with RIG_DIRECT in
+ * the environment the uring engine has every descriptor in its file table from the first op on.
+ */
 #ifndef TESTS_UNIT_NET_RIG_H
 #define TESTS_UNIT_NET_RIG_H
 
@@ -56,6 +59,8 @@ static inline void rig_run_with(const struct zok__engine_ops *engine, uint32_t b
 		.receive_buffers = buffers,
 		.receive_buffer_size = RIG_BUFFER_SIZE,
 		.sqpoll_cpu = -1,
+		.direct_descriptors = getenv("RIG_DIRECT") ? ZOK__DIRECT_ON : ZOK__DIRECT_AUTO,
+		.direct_after_ops = getenv("RIG_DIRECT") ? 1 : 0,
 	};
 	char reason[128];
 	int rc;

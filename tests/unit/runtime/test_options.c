@@ -249,6 +249,33 @@ static void test_the_way_of_waking_is_an_option_before_it_is_the_environments(vo
 	assert_string_equal(error, "wake: futex: it takes auto, eventfd or msg-ring");
 }
 
+static enum zok__direct_choice direct_of(const char *direct)
+{
+	struct zok__config config = config_of(&(struct zok_options){.direct_descriptors = direct});
+
+	zok__config_release(&config);
+	return config.core.direct_descriptors;
+}
+
+static void test_direct_descriptors_are_an_option_before_they_are_the_environments(void **state)
+{
+	struct zok__config config;
+	char error[ZOK__CONFIG_ERROR_SIZE];
+
+	assert_int_equal(direct_of(NULL), ZOK__DIRECT_AUTO);
+	setenv("ZOK_DIRECT", "on", 1);
+	assert_int_equal(direct_of("auto"), ZOK__DIRECT_ON);
+	assert_int_equal(direct_of("off"), ZOK__DIRECT_OFF);
+	setenv("ZOK_DIRECT", "", 1);
+	assert_int_equal(direct_of(NULL), ZOK__DIRECT_AUTO);
+	setenv("ZOK_DIRECT", "maybe", 1);
+	assert_int_equal(zok__config_read(&config, NULL, error, sizeof error), -EINVAL);
+	assert_string_equal(error, "ZOK_DIRECT: maybe: it takes auto, on or off");
+	unsetenv("ZOK_DIRECT");
+	assert_int_equal(zok__config_read(&config, &(struct zok_options){.direct_descriptors = "yes"}, error, sizeof error), -EINVAL);
+	assert_string_equal(error, "direct_descriptors: yes: it takes auto, on or off");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -260,6 +287,7 @@ int main(void)
 		cmocka_unit_test(test_each_mode_has_its_name),
 		cmocka_unit_test(test_all_cores_are_as_many_as_are_allowed),
 		cmocka_unit_test(test_the_way_of_waking_is_an_option_before_it_is_the_environments),
+		cmocka_unit_test(test_direct_descriptors_are_an_option_before_they_are_the_environments),
 	};
 
 	unsetenv("ZOK_ENGINE");
