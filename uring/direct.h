@@ -7,7 +7,7 @@
  *   1. A slot keeps its file open. The engine's close empties it first; only then is the file closed and the peer told.
  *   2. A slot costs an op to fill and one to empty, so a descriptor gets one only when it has had as many ops as those two are worth.
  *   3. The kernel chooses the slots (IORING_FILE_INDEX_ALLOC), many in one op. They are used once its completion says which they are.
- *   4. Whoever closes the number behind the engine's back leaves the file open until the number comes back: an accept or a connect that meets
+ *   4. Whoever closes the number behind the engine's back leaves the file open until the number comes back: an accept, an open or a connect that meets
  *      a slot under its number empties it. net.h forbids such a close.
  *   5. Where the table is full or the kernel refuses, the descriptor is used as it is.
  */

@@ -129,6 +129,22 @@ static void fill_path(struct io_uring_sqe *sqe, const struct zok_op *op)
 	}
 }
 
+/* What names a file by its descriptor alone may name its slot in the ring's table: what takes a folder and a path may not (-EBADF). */
+static bool may_be_direct(const struct zok_op *op)
+{
+	switch ((enum zok_op_kind)op->kind) {
+	case ZOK_OP_FILE_READ:
+	case ZOK_OP_FILE_WRITE:
+	case ZOK_OP_FILE_READV:
+	case ZOK_OP_FILE_WRITEV:
+	case ZOK_OP_FILE_SYNC:
+	case ZOK_OP_FILE_SYNC_RANGE:
+	case ZOK_OP_FILE_ALLOCATE:
+	case ZOK_OP_FILE_ADVISE: return true;
+	default: return false;
+	}
+}
+
 static void fill(struct zok__uring *uring, struct io_uring_sqe *sqe, const struct zok_op *op)
 {
 	*sqe = (struct io_uring_sqe){.opcode = opcodes[op->kind], .fd = op->fd, .user_data = zok__slots_tag(&uring->slots, op)};
@@ -150,6 +166,8 @@ static void fill(struct zok__uring *uring, struct io_uring_sqe *sqe, const struc
 	case ZOK_OP_FILE_WRITEV: fill_data(sqe, op); break;
 	default: fill_path(sqe, op); break;
 	}
+	if (uring->direct.size > 0 && may_be_direct(op))
+		zok__uring_direct_fill(uring, sqe);
 }
 
 /* ---- A write and its fsync ---- */
@@ -191,6 +209,10 @@ static bool issue_write_sync(struct zok__uring *uring, const struct zok_op *op)
 	fill_data(write, op);
 	sync = zok__uring_take_sqe(uring);
 	*sync = (struct io_uring_sqe){.opcode = IORING_OP_FSYNC, .fd = op->fd, .user_data = write->user_data};
+	if (uring->direct.size > 0) {
+		zok__uring_direct_fill(uring, write);
+		zok__uring_direct_fill(uring, sync);
+	}
 	return true;
 }
 

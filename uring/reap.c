@@ -143,7 +143,7 @@ static unsigned complete(struct zok__uring *uring, uint64_t tag, int32_t result,
 	}
 	if (ZOK_UNLIKELY(result < 0))
 		completion.result = result = unless_interrupted(op, result);
-	if (ZOK_UNLIKELY(uring->direct.size > 0 && op->kind == ZOK_OP_ACCEPT && result >= 0))
+	if (ZOK_UNLIKELY(uring->direct.size > 0 && result >= 0 && (op->kind == ZOK_OP_ACCEPT || op->kind == ZOK_OP_FILE_OPEN)))
 		zok__uring_direct_forget(uring, result);
 	if (flags & IORING_CQE_F_BUFFER)
 		completion.buf = take_buffer(uring, result, flags);
