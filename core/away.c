@@ -227,8 +227,7 @@ bool zok__away_take(struct zok_core *core)
 
 /* ---- Cancel ---- */
 
-/* The scope that the guest has opened directly under its parent; NULL: none. */
-static struct zok_scope *outermost_of(const struct zok_task *task)
+struct zok_scope *zok__away_outermost(const struct zok_task *task)
 {
 	struct zok_scope *scope = task->scope;
 
@@ -241,7 +240,7 @@ static struct zok_scope *outermost_of(const struct zok_task *task)
 
 static void cancel_guest(struct zok_task *task)
 {
-	struct zok_scope *own = outermost_of(task);
+	struct zok_scope *own = zok__away_outermost(task);
 	int code = zok__cancel_code(task->parent);
 
 	if (code == 0 || (own && (own->flags & ZOK__SCOPE_SHIELDED)))

@@ -39,6 +39,9 @@ void zok__away_list(struct zok_core *core, struct zok_task *task);
 /* It will be shared or sent home: a poke does not find it any more. */
 void zok__away_unlist(struct zok_task *task);
 
+/* The scope that the task has opened directly under its parent; NULL: none. On the core where it is. */
+struct zok_scope *zok__away_outermost(const struct zok_task *task);
+
 /* A guest has ended and has left its stack. */
 void zok__away_end(struct zok_core *core, struct zok_task *task, int result);
 

@@ -1,5 +1,6 @@
 #include "runtime/alive.h"
 
+#include "core/away.h"
 #include "core/log.h"
 
 #include <errno.h>
@@ -9,6 +10,8 @@
 
 /* A core that does not answer for so long is stuck. */
 #define ANSWER_NS (200 * ZOK_MS)
+
+static const char *const class_names[] = {"", "latency", "normal", "bulk"};
 
 /* ---- One core's, by itself ---- */
 
@@ -44,13 +47,12 @@ static bool is_away(const struct zok_core *core, const struct zok_task *task, ch
 
 static void tell_task(const struct zok_core *core, const struct zok_scope *scope, const struct zok_task *task)
 {
-	static const char *const classes[] = {"", "latency", "normal", "bulk"};
 	char wait[96];
 
 	if (!is_away(core, task, wait, sizeof wait))
 		describe_wait(core, task, wait, sizeof wait);
 	zok__log(ZOK_LOG_ERROR, "still alive on core %u: %s (%s), in scope %s, %s", core->options.index, zok_task_name(task),
-		 classes[task->task_class], scope->name, wait);
+		 class_names[task->task_class], scope->name, wait);
 }
 
 static void tell_scope(const struct zok_core *core, const struct zok_scope *scope)
@@ -59,6 +61,28 @@ static void tell_scope(const struct zok_core *core, const struct zok_scope *scop
 		tell_task(core, scope, ZOK_CONTAINER_OF(link, struct zok_task, sibling));
 	zok_list_for_each(link, &scope->scopes)
 		tell_scope(core, ZOK_CONTAINER_OF(link, struct zok_scope, sibling));
+}
+
+/* Whose scope is another core's: there it is known that it was taken, here what it awaits, and who is in the scopes that it has opened here. */
+static void tell_guest(const struct zok_core *core, const struct zok_task *task)
+{
+	const struct zok_scope *own = zok__away_outermost(task);
+	char wait[96];
+
+	describe_wait(core, task, wait, sizeof wait);
+	zok__log(ZOK_LOG_ERROR, "guest on core %u: %s (%s), of scope %s on core %u, %s", core->options.index, zok_task_name(task),
+		 class_names[task->task_class], task->parent->name, task->parent->core->options.index, wait);
+	if (own)
+		tell_scope(core, own);
+}
+
+static void tell_core(const struct zok_core *core)
+{
+	tell_scope(core, &core->root);
+	if (!core->steal)
+		return;
+	zok_list_for_each(link, &core->steal->guests)
+		tell_guest(core, ZOK_CONTAINER_OF(link, struct zok_task, guest));
 }
 
 /* ---- The others' ---- */
@@ -82,7 +106,7 @@ static void answer(struct zok_core *core, struct zok__message *message)
 {
 	struct question *question = ZOK_CONTAINER_OF(message, struct question, message);
 
-	tell_scope(core, &core->root);
+	tell_core(core);
 	message->run = came_back;
 	zok__mail_send(core, question->home, message);
 }
@@ -126,7 +150,7 @@ static void ask(struct zok_core *there)
 
 void zok__alive_tell(struct zok_runtime *runtime)
 {
-	tell_scope(runtime->cores[0], &runtime->cores[0]->root);
+	tell_core(runtime->cores[0]);
 	for (unsigned i = 1; i < runtime->core_count; i++)
 		ask(runtime->cores[i]);
 }

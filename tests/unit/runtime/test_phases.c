@@ -286,6 +286,53 @@ static void test_who_is_alive_is_told_from_every_core(void **state)
 	assert_non_null(strstr(rest, ": stubborn (bulk), in scope root, has awaited a timer for "));
 }
 
+static bool is_abroad; /* atomic */
+
+/* Another core has taken it, for its own is busy until then; there it has a child. */
+static int has_a_child_abroad(void *arg)
+{
+	const struct zok_spawn_options child = {.name = "stowaway", .stealing = ZOK_STEALING_NEVER};
+	struct zok_scope *scope;
+
+	__atomic_store_n(&is_abroad, zok_core_index() != 0, __ATOMIC_RELEASE);
+	scope = zok_scope_open(&(struct zok_scope_options){.name = "cabin", .is_shielded = true});
+	zok_spawn(scope, sleeps_shielded, NULL, &child);
+	zok_yield();
+	say("ready ");
+	return zok_scope_close(scope, 0);
+}
+
+static int sends_a_traveller(void *arg)
+{
+	const struct zok_spawn_options bulk = {.name = "traveller", .task_class = ZOK_CLASS_BULK};
+	struct zok_scope *scope = zok_scope_open(&(struct zok_scope_options){.name = "quay", .is_shielded = true});
+
+	if (zok_core_count() < 2)
+		say("ready one core only");
+	else
+		zok_spawn(scope, has_a_child_abroad, NULL, &bulk);
+	while (zok_core_count() > 1 && !__atomic_load_n(&is_abroad, __ATOMIC_ACQUIRE))
+		;
+	return zok_scope_close(scope, 0);
+}
+
+static void test_guests_and_their_children_are_told_where_they_are(void **state)
+{
+	pid_t pid = start(sends_a_traveller, (struct zok_options){.cores = "all:2", .grace_ns = 50 * ZOK_MS});
+	char rest[8192];
+	int code;
+
+	await_word("ready");
+	kill(pid, SIGTERM);
+	code = await_exit(pid, rest, sizeof rest);
+	if (strstr(rest, "one core only"))
+		skip();
+	assert_int_equal(code, 128 + SIGTERM);
+	assert_non_null(strstr(rest, "still alive on core 0: traveller (bulk), in scope quay, was taken by core 1\n"));
+	assert_non_null(strstr(rest, "guest on core 1: traveller (bulk), of scope quay on core 0, has awaited its scope's children for "));
+	assert_non_null(strstr(rest, "still alive on core 1: stowaway (bulk), in scope cabin, has awaited a timer for "));
+}
+
 static int never_awaits(void *arg)
 {
 	say("stuck ");
@@ -335,6 +382,7 @@ int main(void)
 		cmocka_unit_test(test_every_core_is_told),
 		cmocka_unit_test(test_a_drain_at_the_very_end_does_no_harm),
 		cmocka_unit_test(test_who_is_alive_is_told_from_every_core),
+		cmocka_unit_test(test_guests_and_their_children_are_told_where_they_are),
 		cmocka_unit_test(test_a_stuck_core_is_told_too),
 	};
 
