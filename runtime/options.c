@@ -330,6 +330,7 @@ int zok__config_read(struct zok__config *out, const struct zok_options *options,
 	config.core.core_count = (unsigned)config.cores.count;
 	config.core.spin = zok__spin_choose(config.spin, zok__cpu_waits_here(), config.core.core_count);
 	config.keeps_signals = options->keep_signals;
+	config.ignores_overflows = options->no_overflow_report;
 	config.allocator = options->allocator;
 	config.core.contains_faults = options->contains_faults;
 	*out = config;

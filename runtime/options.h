@@ -26,7 +26,7 @@ struct zok__config {
 	bool is_export_folder_given;
 	enum zok__wake_way wake;
 	enum zok__spin_way spin; /* as asked for */
-	bool keeps_signals;
+	bool keeps_signals, ignores_overflows;
 	int realtime_priority; /* 0: none */
 	const struct zok_allocator *allocator;
 };

@@ -137,6 +137,7 @@ static void *run_core(void *arg)
 	note_failure(runtime, seat->result);
 	if (seat->result == 0)
 		zok__stalls_watch(runtime->stalls, core);
+	zok__overflow_watch(seat);
 	zok__gate_pass(&runtime->gate);
 	if (!has_failed(runtime))
 		zok__calibrate(runtime, core->options.index);
@@ -146,6 +147,7 @@ static void *run_core(void *arg)
 	core->mail.wakes_by_ring = runtime->calibration.is_by_ring && core->engine && core->engine->ops->wake_by;
 	if (!has_failed(runtime))
 		zok__loop_run(core);
+	zok__overflow_unwatch(seat);
 	zok__stalls_unwatch(runtime->stalls, core);
 	if (is_first)
 		quiesce(runtime);
@@ -326,6 +328,8 @@ static void start_helpers(struct zok_runtime *runtime)
 	if (rc < 0)
 		zok__log(ZOK_LOG_WARN, "no thread for the tick (%s): zok_yield_if_due() reads the clock each time", strerror(-rc));
 	start_stalls(runtime);
+	if (!runtime->config.ignores_overflows)
+		zok__overflow_start();
 	zok__blocking_start(runtime->config.blocking_threads_max, BLOCKING_IDLE_NS, &runtime->affinity);
 	if (!runtime->config.keeps_signals)
 		zok__signals_take(rc == 0);
@@ -335,6 +339,7 @@ static void stop_helpers(struct zok_runtime *runtime)
 {
 	if (!runtime->config.keeps_signals)
 		zok__signals_give_back();
+	zok__overflow_stop();
 	zok__stalls_stop(runtime->stalls);
 	runtime->stalls = NULL;
 	zok__tick_stop();

@@ -30,9 +30,10 @@ struct zok__seat {
 	struct zok_core *core;
 	pthread_t thread;
 	bool has_thread;
-	int cpu;	   /* that it was pinned to; -1: to none */
-	bool is_displaced; /* the core's own: it was found elsewhere */
-	bool has_priority; /* its thread is a real-time one: priority.c */
+	int cpu;	      /* that it was pinned to; -1: to none */
+	bool is_displaced;    /* the core's own: it was found elsewhere */
+	bool has_priority;    /* its thread is a real-time one: priority.c */
+	void *overflow_stack; /* of its signals; NULL: it has another, or none */
 	int priority_error, policy_before;
 	struct sched_param param_before;
 	int result; /* of opening the core */
@@ -94,6 +95,16 @@ void zok__placement_check(struct zok_core *core);
 
 /* What the user should know of the cores that were chosen: a quota that throttles them, isolated CPUs that they are not on. */
 void zok__placement_warn(const struct zok__core_set *cores);
+
+/* ---- overflow.c ---- */
+
+/* From here on a fiber that overflows its stack is named. Before the cores' threads start, and after they have ended. */
+void zok__overflow_start(void);
+void zok__overflow_stop(void);
+
+/* Gives the calling thread a stack for that, where it has none; and takes it back. */
+void zok__overflow_watch(struct zok__seat *seat);
+void zok__overflow_unwatch(struct zok__seat *seat);
 
 /* ---- priority.c: on the core's thread ---- */
 

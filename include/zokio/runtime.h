@@ -60,11 +60,13 @@ struct zok_options {
 		stealing; /* what idle cores may take of others' bulk work: "off"; "one" task at a time; "half" of it; NULL or "auto": half */
 	uint64_t stuck_ns;     /* a task that runs longer and whose backlog others take meanwhile is counted and reported. 0: 10 ms */
 	uint32_t busy_poll_us; /* before it sleeps a core polls its sockets' network devices for so long (NAPI, Linux 6.9). 0: not */
-	const char *
-		direct_descriptors; /* uring: busy sockets get a slot in the ring's own file table: "on", "off"; NULL or "auto": $ZOK_DIRECT if set, else as measured */
-	unsigned blocking_threads_max;	       /* 0: 64 */
-	bool keep_signals;		       /* SIGINT and SIGTERM are left to the program */
-	bool contains_faults;		       /* a failed ZOK_CHECK() of a fiber ends only that fiber, main's included: see fault.h */
+	/* uring: busy descriptors get a slot in the ring's own file table: "on", "off"; NULL or "auto": $ZOK_DIRECT if set, else as measured */
+	const char *direct_descriptors;
+	unsigned blocking_threads_max; /* 0: 64 */
+	bool keep_signals;	       /* SIGINT and SIGTERM are left to the program */
+	bool contains_faults;	       /* a failed ZOK_CHECK() of a fiber ends only that fiber, main's included: see fault.h */
+	bool no_overflow_report; /* SIGSEGV is left alone. Else a fiber that runs into its guard page is named on stderr before the signal goes to the handler that
+				    the program had before the runtime, or does what it does by default */
 	bool no_export;			       /* `zok top` does not see it: see <zokio/export.h>, and $ZOK_EXPORT (on, off, a folder) */
 	const struct zok_allocator *allocator; /* NULL: malloc */
 
