@@ -14,41 +14,50 @@ static void prepare_silent(struct call *call, struct rig *rig, int fd, const voi
 	call->op.is_silent = true;
 }
 
-static void success_is_told_with_whatever_ends_a_wait(void **state)
+/* A connection, and three bytes that were handed over on it, whose success nobody waits for. */
+static struct rig *hand_over(void **state, struct call *call, int fds[2])
 {
 	struct rig *rig = rig_of(state);
+
+	tcp_pair(fds);
+	prepare_silent(call, rig, fds[0], "abc", 3);
+	call_submit(call);
+	return rig;
+}
+
+static void close_both(struct rig *rig, const int fds[2])
+{
+	run_close(rig, fds[0]);
+	run_close(rig, fds[1]);
+}
+
+static void success_is_told_with_whatever_ends_a_wait(void **state)
+{
 	struct call send_call, recv_call;
 	char got[8] = "";
 	int fds[2];
+	struct rig *rig = hand_over(state, &send_call, fds);
 
-	tcp_pair(fds);
-	prepare_silent(&send_call, rig, fds[0], "abc", 3);
-	call_submit(&send_call);
 	prepare_recv(&recv_call, rig, fds[1], got, sizeof got);
 	assert_int_equal(call_run(&recv_call), 3); /* ended by what was sent */
 	rig_turn(rig, 0);
 	assert_true(send_call.is_done);
 	assert_int_equal(send_call.result, 3);
 	assert_string_equal(got, "abc");
-	run_close(rig, fds[0]);
-	run_close(rig, fds[1]);
+	close_both(rig, fds);
 }
 
 static void who_begins_to_wait_is_not_kept_waiting(void **state)
 {
-	struct rig *rig = rig_of(state);
 	struct call call;
 	int fds[2];
+	struct rig *rig = hand_over(state, &call, fds);
 
-	tcp_pair(fds);
-	prepare_silent(&call, rig, fds[0], "abc", 3);
-	call_submit(&call);
 	call.op.is_silent = false;
 	while (!call.is_done)
 		rig_turn(rig, ZOK_NEVER); /* would sleep for ever */
 	assert_int_equal(call.result, 3);
-	run_close(rig, fds[0]);
-	run_close(rig, fds[1]);
+	close_both(rig, fds);
 }
 
 /* More than an engine may remember of them; the bytes arrive once each and in order. */
@@ -79,8 +88,7 @@ static void many_are_in_order(void **state)
 	}
 	for (uint32_t i = 0; i < MANY; i++)
 		assert_int_equal(got[i], i);
-	run_close(rig, fds[0]);
-	run_close(rig, fds[1]);
+	close_both(rig, fds);
 }
 
 static void a_failure_is_told(void **state)
@@ -125,42 +133,34 @@ static void a_full_socket_is_told_or_waited_for(void **state)
 	assert_true(call.result == 100 || call.result == -EAGAIN);
 	if (call.result == 100)
 		assert_int_equal(recv(fds[1], bytes, LARGE, 0), 100);
-	run_close(rig, fds[0]);
-	run_close(rig, fds[1]);
+	close_both(rig, fds);
 }
 
 /* It can be cancelled at any time; its end comes once, and is the truth. */
 static void a_cancel_changes_nothing_that_went(void **state)
 {
-	struct rig *rig = rig_of(state);
 	struct call call;
 	char got[8];
 	int fds[2];
+	struct rig *rig = hand_over(state, &call, fds);
 
-	tcp_pair(fds);
-	prepare_silent(&call, rig, fds[0], "abc", 3);
-	call_submit(&call);
 	if (!call.is_done)
 		call_cancel(&call);
 	call_await(&call);
 	assert_int_equal(call.completion_count, 1);
 	assert_true(call.result == 3 || call.result == -ECANCELED);
 	assert_int_equal(recv(fds[1], got, sizeof got, MSG_DONTWAIT), call.result == 3 ? 3 : -1);
-	run_close(rig, fds[0]);
-	run_close(rig, fds[1]);
+	close_both(rig, fds);
 }
 
 /* The descriptor is closed only when it has ended. */
 static void a_close_comes_after_it(void **state)
 {
-	struct rig *rig = rig_of(state);
 	struct call call;
 	char got[8];
 	int fds[2];
+	struct rig *rig = hand_over(state, &call, fds);
 
-	tcp_pair(fds);
-	prepare_silent(&call, rig, fds[0], "abc", 3);
-	call_submit(&call);
 	assert_int_equal(run_close(rig, fds[0]), 0);
 	assert_true(call.is_done);
 	assert_int_equal(call.result, 3);

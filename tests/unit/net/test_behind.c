@@ -196,20 +196,40 @@ static size_t send_behind_a_full_one(struct pair *pair, const uint8_t *bytes)
 	return filled + 400;
 }
 
+/* A pair that is full in this way, its bytes, and who takes them if he is spawned. */
+struct full {
+	struct pair pair;
+	uint8_t *bytes;
+	struct sink sink;
+};
+
+static void full_init(struct full *full)
+{
+	full->pair = answering_pair();
+	full->bytes = malloc(LARGE);
+	rig_fill(full->bytes, LARGE, 8);
+	full->sink = (struct sink){.pair = &full->pair, .expected = full->bytes};
+	full->sink.len = send_behind_a_full_one(&full->pair, full->bytes);
+}
+
+/* Its socket is closed already. */
+static void full_finish(struct full *full)
+{
+	close(full->pair.raw);
+	free(full->bytes);
+}
+
 RIG_CASE(close_waits_for_a_slow_reader)
 {
-	struct pair pair = answering_pair();
 	struct zok_scope *scope = zok_scope_open(NULL);
-	uint8_t *bytes = malloc(LARGE);
-	struct sink sink = {.pair = &pair, .expected = bytes};
+	struct full full;
 
-	rig_fill(bytes, LARGE, 8);
-	sink.len = send_behind_a_full_one(&pair, bytes);
-	assert_int_equal(zok_spawn(scope, take_all, &sink, NULL), 0);
-	assert_int_equal(zok_close(pair.socket), 0);
+	full_init(&full);
+	assert_int_equal(zok_spawn(scope, take_all, &full.sink, NULL), 0);
+	assert_int_equal(zok_close(full.pair.socket), 0);
 	assert_int_equal(zok_scope_close(scope, 0), 0);
-	close(pair.raw);
-	free(bytes);
+	assert_int_equal(full.sink.done, full.sink.len);
+	full_finish(&full);
 	return 0;
 }
 
@@ -272,52 +292,43 @@ RIG_CASE(a_half_close_tells_what_an_earlier_send_failed_with)
 
 RIG_CASE(a_deadline_ends_a_close_that_waits)
 {
-	struct pair pair = answering_pair();
-	uint8_t *bytes = malloc(LARGE);
 	struct zok_scope *scope;
+	struct full full;
 
-	rig_fill(bytes, LARGE, 9);
-	send_behind_a_full_one(&pair, bytes);
+	full_init(&full);
 	scope = rig_short_scope();
-	assert_int_equal(zok_close(pair.socket), 0);
+	assert_int_equal(zok_close(full.pair.socket), 0);
 	zok_scope_close(scope, 0);
-	close(pair.raw);
-	free(bytes);
+	full_finish(&full);
 	return 0;
 }
 
 RIG_CASE(a_close_under_a_cancel_does_not_wait)
 {
-	struct pair pair = answering_pair();
-	uint8_t *bytes = malloc(LARGE);
 	struct zok_scope *scope;
+	struct full full;
 
-	rig_fill(bytes, LARGE, 10);
-	send_behind_a_full_one(&pair, bytes);
+	full_init(&full);
 	scope = zok_scope_open(NULL);
 	zok_scope_cancel(scope);
-	assert_int_equal(zok_close(pair.socket), 0);
+	assert_int_equal(zok_close(full.pair.socket), 0);
 	zok_scope_close(scope, 0);
-	close(pair.raw);
-	free(bytes);
+	full_finish(&full);
 	return 0;
 }
 
 RIG_CASE(a_deadline_ends_a_send_that_waits_behind_it)
 {
-	struct pair pair = answering_pair();
-	uint8_t *bytes = malloc(LARGE);
 	struct zok_scope *scope;
+	struct full full;
 
-	rig_fill(bytes, LARGE, 11);
-	send_behind_a_full_one(&pair, bytes);
+	full_init(&full);
 	scope = rig_short_scope();
-	assert_int_equal(zok_write_all(pair.socket, "x", 1), -ETIMEDOUT);
-	assert_int_equal(zok_shutdown(pair.socket, ZOK_SHUTDOWN_WRITE), -ETIMEDOUT);
-	assert_int_equal(zok_close(pair.socket), 0);
+	assert_int_equal(zok_write_all(full.pair.socket, "x", 1), -ETIMEDOUT);
+	assert_int_equal(zok_shutdown(full.pair.socket, ZOK_SHUTDOWN_WRITE), -ETIMEDOUT);
+	assert_int_equal(zok_close(full.pair.socket), 0);
 	zok_scope_close(scope, 0);
-	close(pair.raw);
-	free(bytes);
+	full_finish(&full);
 	return 0;
 }
 
@@ -330,19 +341,16 @@ static int close_it(void *arg)
 
 RIG_CASE(a_close_tells_who_waits_behind_it)
 {
-	struct pair pair = answering_pair();
 	struct zok_scope *scope = zok_scope_open(NULL), *short_scope;
-	uint8_t *bytes = malloc(LARGE);
+	struct full full;
 
-	rig_fill(bytes, LARGE, 12);
-	send_behind_a_full_one(&pair, bytes);
+	full_init(&full);
 	short_scope = rig_short_scope();
-	assert_int_equal(zok_spawn(short_scope, close_it, &pair, NULL), 0);
-	assert_int_equal(zok_write_all(pair.socket, "x", 1), -EBADF);
+	assert_int_equal(zok_spawn(short_scope, close_it, &full.pair, NULL), 0);
+	assert_int_equal(zok_write_all(full.pair.socket, "x", 1), -EBADF);
 	assert_int_equal(zok_scope_close(short_scope, 0), -ETIMEDOUT); /* it cut the close short */
 	zok_scope_close(scope, 0);
-	close(pair.raw);
-	free(bytes);
+	full_finish(&full);
 	return 0;
 }
 
@@ -376,12 +384,10 @@ RIG_CASE(a_failure_is_the_next_sends)
 
 RIG_CASE(a_socket_left_open_does_not_hold_up_the_end)
 {
-	struct pair pair = answering_pair();
-	uint8_t *bytes = malloc(LARGE);
+	struct full full;
 
-	rig_fill(bytes, LARGE, 13);
-	send_behind_a_full_one(&pair, bytes);
-	free(bytes);
+	full_init(&full);
+	free(full.bytes);
 	return 0; /* the core closes the socket; the raw end is left to the process */
 }
 
