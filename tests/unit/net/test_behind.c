@@ -118,6 +118,53 @@ RIG_CASE(who_computes_before_it_reads_sends_at_once_the_next_times)
 	return 0;
 }
 
+/* Twice as many each time, up to 2^9 times: long after a send, without the wait for it. */
+RIG_CASE(who_goes_on_computing_is_loud_for_longer_each_time)
+{
+	struct pair pair = rig_pair();
+	struct zok_socket *socket = pair.socket;
+	uint64_t late_cycles = socket->net->late_cycles;
+
+	socket->net->late_cycles = 0;
+	for (unsigned times = 0; times < 12; times++) {
+		socket->has_sent = true;
+		socket->behind_cycles = zok__clock_cycles(&socket->net->core->clock) - 1000000;
+		zok__behind_note_reader(socket);
+		assert_int_equal(socket->loud_count, 64u << (times < 9 ? times : 9));
+		assert_false(socket->has_sent);
+	}
+	/* Not where nothing was behind, nor in time. */
+	socket->loud_count = 0;
+	socket->has_sent = true;
+	zok__behind_note_reader(socket);
+	assert_int_equal(socket->loud_count, 0);
+	socket->net->late_cycles = UINT64_MAX / 4;
+	socket->has_sent = true;
+	socket->behind_cycles = zok__clock_cycles(&socket->net->core->clock);
+	zok__behind_note_reader(socket);
+	assert_int_equal(socket->loud_count, 0);
+	socket->net->late_cycles = late_cycles;
+	rig_pair_close(&pair);
+	return 0;
+}
+
+/* One send an answer: the next one is perhaps the first of many. */
+RIG_CASE(a_second_send_without_a_read_waits)
+{
+	struct pair pair = answering_pair();
+	uint64_t sent = pair.socket->net->core->counters->stats.bytes_sent;
+	char got[8];
+
+	assert_int_equal(zok_write_all(pair.socket, "abc", 3), 3);
+	assert_int_equal(receive(&pair, got, sizeof got), 3);
+	assert_int_equal(pair.socket->net->core->counters->stats.bytes_sent, sent + 3);
+	assert_int_equal(zok_write_all(pair.socket, "d", 1), 1);
+	assert_int_equal(pair.socket->behind_cycles, 0);
+	assert_int_equal(recv(pair.raw, got, 1, 0), 1);
+	rig_pair_close(&pair);
+	return 0;
+}
+
 RIG_CASE(vectors_are_gathered_in_order)
 {
 	struct pair pair = answering_pair();
@@ -221,12 +268,15 @@ static void full_finish(struct full *full)
 
 RIG_CASE(close_waits_for_a_slow_reader)
 {
+	const struct zok_core_stats *stats = &zok__core()->counters->stats;
 	struct zok_scope *scope = zok_scope_open(NULL);
+	uint64_t sent = stats->bytes_sent;
 	struct full full;
 
 	full_init(&full);
 	assert_int_equal(zok_spawn(scope, take_all, &full.sink, NULL), 0);
 	assert_int_equal(zok_close(full.pair.socket), 0);
+	assert_int_equal(stats->bytes_sent, sent + 1 + 400); /* the answer that made it one that answers, and what was behind */
 	assert_int_equal(zok_scope_close(scope, 0), 0);
 	assert_int_equal(full.sink.done, full.sink.len);
 	full_finish(&full);
@@ -303,6 +353,45 @@ RIG_CASE(a_deadline_ends_a_close_that_waits)
 	return 0;
 }
 
+static uint64_t a_minute_later(void *context)
+{
+	return zok__clock_os_ns() + 60 * ZOK_S;
+}
+
+struct closing {
+	struct zok_socket *socket;
+	bool is_over;
+};
+
+static int closes(void *arg)
+{
+	struct closing *closing = arg;
+	int rc = zok_close(closing->socket);
+
+	closing->is_over = true;
+	return rc;
+}
+
+/* Without any deadline: a reader that never reads does not hold the descriptor. */
+RIG_CASE(a_close_does_not_wait_for_ever)
+{
+	static const struct zok__clock_source later = {.name = "later", .now_ns = a_minute_later};
+	struct zok_scope *scope = zok_scope_open(NULL);
+	struct closing closing = {0};
+	struct full full;
+
+	full_init(&full);
+	closing.socket = full.pair.socket;
+	assert_int_equal(zok_spawn(scope, closes, &closing, NULL), 0);
+	rig_settle();
+	assert_false(closing.is_over);
+	zok__clock_start(&zok__core()->clock, &later);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_true(closing.is_over);
+	full_finish(&full);
+	return 0;
+}
+
 RIG_CASE(a_close_under_a_cancel_does_not_wait)
 {
 	struct zok_scope *scope;
@@ -337,6 +426,81 @@ static int close_it(void *arg)
 	const struct pair *pair = arg;
 
 	return zok_close(pair->socket);
+}
+
+struct half_close {
+	struct zok_socket *socket;
+	int result;
+};
+
+static int half_closes(void *arg)
+{
+	struct half_close *half = arg;
+
+	half->result = zok_shutdown(half->socket, ZOK_SHUTDOWN_WRITE);
+	return 0;
+}
+
+/* One half close waits for the bytes behind; another is refused, and leaves it in its place. */
+RIG_CASE(only_one_half_close_waits)
+{
+	struct zok_scope *scope = zok_scope_open(NULL);
+	struct half_close first, second;
+	struct full full;
+
+	full_init(&full);
+	first = second = (struct half_close){.socket = full.pair.socket, .result = 1};
+	assert_int_equal(zok_spawn(scope, half_closes, &first, NULL), 0);
+	assert_int_equal(zok_spawn(scope, half_closes, &second, NULL), 0);
+	rig_settle();
+	assert_int_equal(first.result, 1);
+	assert_int_equal(second.result, -EBUSY);
+	assert_int_equal(zok_spawn(scope, take_all, &full.sink, NULL), 0);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(first.result, 0);
+	assert_int_equal(zok_close(full.pair.socket), 0);
+	full_finish(&full);
+	return 0;
+}
+
+/* It gives its place up: the next one waits there. */
+RIG_CASE(a_deadline_ends_a_half_close_that_waits)
+{
+	struct zok_scope *scope;
+	struct full full;
+
+	full_init(&full);
+	for (int i = 0; i < 2; i++) {
+		scope = rig_short_scope();
+		assert_int_equal(zok_shutdown(full.pair.socket, ZOK_SHUTDOWN_WRITE), -ETIMEDOUT);
+		zok_scope_close(scope, 0);
+		assert_null(full.pair.socket->flusher);
+	}
+	scope = zok_scope_open(NULL);
+	assert_int_equal(zok_spawn(scope, take_all, &full.sink, NULL), 0);
+	assert_int_equal(zok_shutdown(full.pair.socket, ZOK_SHUTDOWN_WRITE), 0);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(zok_close(full.pair.socket), 0);
+	full_finish(&full);
+	return 0;
+}
+
+RIG_CASE(a_close_tells_the_half_close_that_waits)
+{
+	struct zok_scope *scope = zok_scope_open(NULL);
+	struct half_close half;
+	struct full full;
+
+	full_init(&full);
+	half = (struct half_close){.socket = full.pair.socket, .result = 1};
+	assert_int_equal(zok_spawn(scope, half_closes, &half, NULL), 0);
+	rig_settle();
+	assert_int_equal(zok_spawn(scope, take_all, &full.sink, NULL), 0);
+	assert_int_equal(zok_close(full.pair.socket), 0);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(half.result, -EBADF);
+	full_finish(&full);
+	return 0;
 }
 
 RIG_CASE(a_close_tells_who_waits_behind_it)
@@ -395,14 +559,21 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_ROW(who_answers_does_not_wait) RIG_ROW(who_only_sends_waits_for_each) RIG_ROW(a_large_send_is_not_copied) RIG_ROW(
-			who_computes_before_it_reads_sends_at_once_the_next_times) RIG_ROW(vectors_are_gathered_in_order)
-			RIG_ROW(what_is_sent_after_it_comes_after_it) RIG_ROW(close_waits_for_a_slow_reader) RIG_ROW(
-				what_is_waited_for_before_it_was_tried_is_not_lost) RIG_ROW(a_half_close_at_once_comes_after_all_bytes)
-				RIG_ROW(a_half_close_tells_what_an_earlier_send_failed_with) RIG_ROW(a_deadline_ends_a_close_that_waits)
-					RIG_ROW(a_close_under_a_cancel_does_not_wait) RIG_ROW(a_deadline_ends_a_send_that_waits_behind_it)
-						RIG_ROW(a_close_tells_who_waits_behind_it) RIG_ROW(a_half_close_comes_after_the_bytes)
-							RIG_ROW(a_failure_is_the_next_sends)
-								RIG_ROW(a_socket_left_open_does_not_hold_up_the_end)};
+			who_computes_before_it_reads_sends_at_once_the_next_times)
+			RIG_ROW(who_goes_on_computing_is_loud_for_longer_each_time) RIG_ROW(a_second_send_without_a_read_waits) RIG_ROW(
+				vectors_are_gathered_in_order) RIG_ROW(what_is_sent_after_it_comes_after_it)
+				RIG_ROW(close_waits_for_a_slow_reader) RIG_ROW(what_is_waited_for_before_it_was_tried_is_not_lost) RIG_ROW(
+					a_half_close_at_once_comes_after_all_bytes)
+					RIG_ROW(a_half_close_tells_what_an_earlier_send_failed_with) RIG_ROW(
+						a_deadline_ends_a_close_that_waits) RIG_ROW(a_close_does_not_wait_for_ever)
+						RIG_ROW(a_close_under_a_cancel_does_not_wait) RIG_ROW(
+							a_deadline_ends_a_send_that_waits_behind_it) RIG_ROW(only_one_half_close_waits)
+							RIG_ROW(a_deadline_ends_a_half_close_that_waits)
+								RIG_ROW(a_close_tells_the_half_close_that_waits)
+									RIG_ROW(a_close_tells_who_waits_behind_it) RIG_ROW(
+										a_half_close_comes_after_the_bytes)
+										RIG_ROW(a_failure_is_the_next_sends) RIG_ROW(
+											a_socket_left_open_does_not_hold_up_the_end)};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
