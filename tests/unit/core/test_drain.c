@@ -50,6 +50,57 @@ static void test_all_who_wait_are_told(void **state)
 	assert_int_equal(fake_run(drains, NULL), 0);
 }
 
+/* ---- One poll at a time ---- */
+
+struct counter {
+	struct zok_waker waker;
+	unsigned count;
+};
+
+static void count_wake(struct zok_waker *waker)
+{
+	ZOK_CONTAINER_OF(waker, struct counter, waker)->count++;
+}
+
+struct door {
+	struct zok__core_part part;
+	unsigned told;
+};
+
+static void count_drain(struct zok__core_part *part)
+{
+	ZOK_CONTAINER_OF(part, struct door, part)->told++;
+}
+
+static int polls(void *arg)
+{
+	struct counter before = {.waker.wake = count_wake}, after = before;
+	struct door door = {.part.drain = count_drain};
+	struct zok_core *core = zok__core();
+	struct zok_drain drain, late;
+
+	zok_drain_prepare(&drain);
+	assert_false(zok_future_poll(&drain.future, &before.waker));
+	assert_false(zok_future_poll(&drain.future, &before.waker)); /* as after a wake for nothing: it stands in the line once */
+	core->net = &door.part;
+	zok__core_drain(core);
+	zok__core_drain(core);
+	core->net = NULL;
+	assert_int_equal(door.told, 1);
+	assert_int_equal(before.count, 1);
+	assert_true(zok_future_poll(&drain.future, &before.waker));
+	zok_drain_prepare(&late);
+	assert_true(zok_future_poll(&late.future, &after.waker));
+	assert_int_equal(late.future.state, ZOK_FUTURE_READY);
+	assert_int_equal(after.count, 0); /* who polls is not woken as well */
+	return 0;
+}
+
+static void test_each_is_told_once_and_who_comes_late_at_once(void **state)
+{
+	assert_int_equal(fake_run(polls, NULL), 0);
+}
+
 static void test_off_the_cores_nothing_drains(void **state)
 {
 	assert_false(zok_is_draining());
@@ -59,6 +110,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_all_who_wait_are_told),
+		cmocka_unit_test(test_each_is_told_once_and_who_comes_late_at_once),
 		cmocka_unit_test(test_off_the_cores_nothing_drains),
 	};
 

@@ -234,6 +234,30 @@ static void test_a_return_runs_them_too(void **state)
 	assert_string_equal(story, "rca");
 }
 
+static void tell_other(void *arg)
+{
+	tell((char)(*(const char *)arg + 'A' - 'a'));
+}
+
+/* Function and argument both count, and what was called off is not called. */
+static int calls_off(void *arg)
+{
+	static char a = 'a', b = 'b';
+
+	zok_defer(tell_letter, &a);
+	zok_defer(tell_other, &b);
+	assert_false(zok_undefer(tell_letter, &b));
+	assert_false(zok_undefer(tell_other, &a));
+	assert_true(zok_undefer(tell_letter, &a));
+	return 0;
+}
+
+static void test_only_the_same_call_is_called_off(void **state)
+{
+	assert_int_equal(fake_run(calls_off, NULL), 0);
+	assert_string_equal(story, "B");
+}
+
 static void test_outside_of_fibers_nothing_is_deferred(void **state)
 {
 	assert_int_equal(zok_defer(tell_letter, NULL), -EINVAL);
@@ -335,6 +359,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_children_end_first_then_what_was_deferred, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_cleanup_that_fails_does_not_keep_the_others, begin, end),
 		cmocka_unit_test_setup_teardown(test_a_return_runs_them_too, begin, end),
+		cmocka_unit_test_setup_teardown(test_only_the_same_call_is_called_off, begin, end),
 		cmocka_unit_test_setup_teardown(test_outside_of_fibers_nothing_is_deferred, begin, end),
 		cmocka_unit_test_setup_teardown(test_without_memory_it_is_not_called, begin, end),
 		cmocka_unit_test_setup_teardown(test_elsewhere_the_process_ends, begin, end),

@@ -270,6 +270,68 @@ static int runs_before_it_was_woken(void *arg)
 	return 0;
 }
 
+/* Marsaglia's xorshift with 13, 17 and 5: with any other numbers, or from 0, the gaps would come in a short pattern. */
+static int draws(void *arg)
+{
+	static const uint32_t expected[] = {270369, 67634689, 2647435461};
+	struct zok_core *core = zok__core();
+	struct zok__sampler *sampler = &core->samplers[core->current->task_class];
+
+	zok__sampler_init(sampler, 7);
+	assert_int_equal(sampler->random, 7);
+	zok__sampler_init(sampler, 0);
+	assert_int_equal(sampler->random, 1);
+	for (size_t i = 0; i < sizeof expected / sizeof *expected; i++) {
+		sampler->gap = 100;
+		sampler->sampled_ns = zok_now_ns() + ZOK_S; /* of neither kind, soon or late */
+		zok__latency_mark(core, core->current);
+		assert_int_equal(sampler->random, expected[i]);
+		assert_int_equal(sampler->left, 1 + expected[i] % (2 * sampler->gap - 1));
+		zok__latency_record(core, core->current);
+	}
+	return 0;
+}
+
+static void test_the_gaps_are_random(void **state)
+{
+	assert_int_equal(fake_run(draws, NULL), 0);
+}
+
+/* Twice as long where samples come too fast, half as long where they are rare, and within its bounds. */
+static int learns(void *arg)
+{
+	static const struct {
+		uint64_t age_ns;
+		uint32_t gap, learned;
+	} rows[] = {
+		{10 * ZOK_S, 64, 32},
+		{10 * ZOK_S, 2, 1},
+		{10 * ZOK_S, 1, 1},
+		{0, 64, 128},
+		{0, ZOK__LATENCY_GAP_MAX / 2, ZOK__LATENCY_GAP_MAX},
+		{0, ZOK__LATENCY_GAP_MAX, ZOK__LATENCY_GAP_MAX},
+	};
+	struct zok_core *core = zok__core();
+	struct zok__sampler *sampler = &core->samplers[core->current->task_class];
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		do {
+			sampler->gap = rows[i].gap;
+			sampler->sampled_ns = zok_now_ns() - rows[i].age_ns;
+			zok__latency_mark(core, core->current);
+			zok__latency_record(core, core->current);
+		} while (sampler->gap == rows[i].gap && rows[i].gap != rows[i].learned &&
+			 rows[i].age_ns == 0); /* the machine was elsewhere */
+		assert_int_equal(sampler->gap, rows[i].learned);
+	}
+	return 0;
+}
+
+static void test_the_gap_is_learned(void **state)
+{
+	assert_int_equal(fake_run(learns, NULL), 0);
+}
+
 static void test_a_clock_that_is_behind_gives_nothing_rather_than_a_minute(void **state)
 {
 	assert_int_equal(fake_run(runs_before_it_was_woken, NULL), 0);
@@ -327,6 +389,8 @@ int main(void)
 		cmocka_unit_test(test_each_wake_is_timed_where_they_are_rare),
 		cmocka_unit_test(test_few_are_timed_where_wakes_come_fast_and_all_tasks_run),
 		cmocka_unit_test(test_no_sample_is_lost_on_the_way_from_fiber_to_fiber),
+		cmocka_unit_test(test_the_gaps_are_random),
+		cmocka_unit_test(test_the_gap_is_learned),
 		cmocka_unit_test(test_the_time_is_that_from_wake_to_run),
 		cmocka_unit_test(test_a_clock_that_is_behind_gives_nothing_rather_than_a_minute),
 		cmocka_unit_test(test_stackless_tasks_are_timed_too),
