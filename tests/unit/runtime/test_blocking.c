@@ -3,8 +3,10 @@
 #include "zokio/timer.h"
 
 #include <pthread.h>
+#include <sched.h>
 #include <setjmp.h>
 #include <stdarg.h>
+#include <sys/prctl.h>
 
 #include <cmocka.h>
 
@@ -65,6 +67,41 @@ static void test_a_result_comes_home(void **state)
 	begin();
 	assert_int_equal(zok_run(&options, returns_home, NULL), 0);
 	assert_int_equal(zok__blocking_thread_count(), 0);
+}
+
+/* Where a job runs, and as whom. */
+struct place {
+	cpu_set_t affinity;
+	char name[16];
+};
+
+static ssize_t tells_its_place(void *arg)
+{
+	struct place *place = arg;
+
+	prctl(PR_GET_NAME, place->name);
+	return sched_getaffinity(0, sizeof place->affinity, &place->affinity);
+}
+
+/* Not where the core is pinned: it would take turns with what it is to spare. */
+static int asks_for_its_place(void *arg)
+{
+	struct place place;
+	struct zok_core_stats before, after;
+
+	assert_int_equal(zok_stats(0, &before), 0);
+	assert_int_equal(zok_blocking(tells_its_place, &place), 0);
+	assert_int_equal(zok_stats(0, &after), 0);
+	assert_true(CPU_EQUAL(&place.affinity, &zok__runtime()->affinity));
+	assert_string_equal(place.name, "zok-blocking");
+	assert_int_equal(after.wakes_remote, before.wakes_remote + 1);
+	return 0;
+}
+
+static void test_its_threads_run_on_all_processors_under_a_name(void **state)
+{
+	begin();
+	assert_int_equal(zok_run(&options, asks_for_its_place, NULL), 0);
 }
 
 /* Twice as many jobs as threads: the first half begins, the other half is queued. */
@@ -142,6 +179,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_a_result_comes_home),
+		cmocka_unit_test(test_its_threads_run_on_all_processors_under_a_name),
 		cmocka_unit_test(test_it_grows_to_its_maximum_and_queues_the_rest),
 		cmocka_unit_test(test_a_queued_job_is_cancelled_and_a_begun_one_is_awaited),
 		cmocka_unit_test(test_it_shrinks_when_idle),

@@ -28,14 +28,29 @@ static void test_no_profile_is_balanced(void **state)
 	assert_string_equal(filled((struct zok_options){.profile = "balanced"}).mode, "park");
 }
 
-static void test_each_profile_has_its_mode_and_budget(void **state)
+static void test_each_profile_has_its_figures(void **state)
 {
-	assert_string_equal(filled((struct zok_options){.profile = "low-latency"}).mode, "spin");
-	assert_int_equal(filled((struct zok_options){.profile = "low-latency"}).budget_ns, 100 * ZOK_US);
-	assert_string_equal(filled((struct zok_options){.profile = "throughput"}).mode, "adaptive");
-	assert_int_equal(filled((struct zok_options){.profile = "throughput"}).cq_entries, 32768);
-	assert_string_equal(filled((struct zok_options){.profile = "power-saving"}).mode, "park");
-	assert_int_equal(filled((struct zok_options){.profile = "power-saving"}).budget_ns, 2 * ZOK_MS);
+	static const struct zok_options rows[] = {
+		{.profile = "low-latency", .mode = "spin", .budget_ns = 100 * ZOK_US, .spin_ns_max = 200 * ZOK_US},
+		{.profile = "balanced", .mode = "park", .budget_ns = 500 * ZOK_US, .spin_ns_max = 50 * ZOK_US},
+		{.profile = "throughput",
+		 .mode = "adaptive",
+		 .budget_ns = 2 * ZOK_MS,
+		 .spin_ns_max = 20 * ZOK_US,
+		 .sq_entries = 4096,
+		 .cq_entries = 32768},
+		{.profile = "power-saving", .mode = "park", .budget_ns = 2 * ZOK_MS, .spin_ns_max = 5 * ZOK_US},
+	};
+
+	for (size_t i = 0; i < sizeof rows / sizeof *rows; i++) {
+		struct zok_options options = filled((struct zok_options){.profile = rows[i].profile});
+
+		assert_string_equal(options.mode, rows[i].mode);
+		assert_int_equal(options.budget_ns, rows[i].budget_ns);
+		assert_int_equal(options.spin_ns_max, rows[i].spin_ns_max);
+		assert_int_equal(options.sq_entries, rows[i].sq_entries);
+		assert_int_equal(options.cq_entries, rows[i].cq_entries);
+	}
 }
 
 static void test_what_was_said_stands(void **state)
@@ -48,6 +63,9 @@ static void test_what_was_said_stands(void **state)
 	assert_int_equal(options.spin_ns_max, 7);
 	assert_int_equal(options.sq_entries, 8);
 	assert_int_equal(options.cq_entries, 0); /* the two go together */
+	options = filled((struct zok_options){.profile = "throughput", .cq_entries = 64});
+	assert_int_equal(options.sq_entries, 0);
+	assert_int_equal(options.cq_entries, 64);
 }
 
 static void test_an_unknown_profile_is_refused_with_those_there_are(void **state)
@@ -77,7 +95,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_no_profile_is_balanced),
-		cmocka_unit_test(test_each_profile_has_its_mode_and_budget),
+		cmocka_unit_test(test_each_profile_has_its_figures),
 		cmocka_unit_test(test_what_was_said_stands),
 		cmocka_unit_test(test_an_unknown_profile_is_refused_with_those_there_are),
 		cmocka_unit_test(test_the_configuration_takes_it),
