@@ -67,6 +67,27 @@ static void memory_is_where_the_kernel_and_the_cpuset_say(void **state)
 	assert_set(&set, "2-3");
 }
 
+/* What cannot be read limits nothing: a list that is longer than any there is, and one that is none. */
+static void a_cpuset_that_makes_no_sense_is_left_alone(void **state)
+{
+	char status[8192] = "Name:\tx\nMems_allowed_list:\t";
+	struct zok__bitset set;
+
+	fake_tree_write(root, NODE_DIR "/online", "0-3\n");
+	while (strlen(status) + 8 < sizeof status)
+		strcat(status, "0,");
+	strcat(status, "0\n");
+	fake_tree_write(root, "/proc/self/status", status);
+	assert_int_equal(zok__nodes_usable(root, &set), 0);
+	assert_set(&set, "0-3");
+	fake_tree_write(root, "/proc/self/status", "Name:\tx\nMems_allowed_list:\tsome\n");
+	assert_int_equal(zok__nodes_usable(root, &set), 0);
+	assert_set(&set, "0-3");
+	fake_tree_write(root, "/proc/self/status", "Name:\tx\n");
+	assert_int_equal(zok__nodes_usable(root, &set), 0);
+	assert_set(&set, "0-3");
+}
+
 /* The numbers in a distance file follow the nodes that are online: 0, 2 and 5 here. */
 static void the_nearest_is_by_the_firmwares_distances(void **state)
 {
@@ -84,6 +105,13 @@ static void the_nearest_is_by_the_firmwares_distances(void **state)
 	fake_tree_write(root, NODE_DIR "/node2/distance", "20 10 20\n");
 	zok__bitset_remove(&among, 2);
 	assert_int_equal(zok__node_nearest(root, 2, &among, &distance), 0);
+	/* A row with a 0 is none, and what is not there is not near. */
+	fake_tree_write(root, NODE_DIR "/node2/distance", "0 10 17\n");
+	assert_int_equal(zok__node_nearest(root, 2, &among, &distance), 0);
+	assert_int_equal(distance, 0);
+	fake_tree_write(root, NODE_DIR "/node2/distance", "30 10\n");
+	assert_int_equal(zok__node_nearest(root, 2, &among, &distance), 0);
+	assert_int_equal(distance, 30);
 	fake_tree_write(root, NODE_DIR "/node2/distance", "rubbish\n");
 	assert_int_equal(zok__node_nearest(root, 2, &among, &distance), 0);
 	assert_int_equal(distance, 0);
@@ -123,6 +151,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test_setup_teardown(without_sys_every_answer_is_an_errno, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(memory_is_where_the_kernel_and_the_cpuset_say, make_root, drop_root),
+		cmocka_unit_test_setup_teardown(a_cpuset_that_makes_no_sense_is_left_alone, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(the_nearest_is_by_the_firmwares_distances, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(free_memory_counts_the_page_cache_and_what_the_kernel_keeps, make_root, drop_root),
 		cmocka_unit_test_setup_teardown(huge_pages_are_counted_by_size_and_node, make_root, drop_root),

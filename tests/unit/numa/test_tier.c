@@ -25,7 +25,18 @@ static void tells_what_two_cores_share(void **state)
 	assert_int_equal(zok__place_tier(&a, &far), ZOK__TIER_FAR);
 	assert_int_equal(zok__place_tier(&far, &a), ZOK__TIER_FAR);
 	assert_string_equal(zok__tier_name(ZOK__TIER_SMT), "smt");
+	assert_string_equal(zok__tier_name(ZOK__TIER_CACHE), "cache");
+	assert_string_equal(zok__tier_name(ZOK__TIER_NODE), "node");
 	assert_string_equal(zok__tier_name(ZOK__TIER_FAR), "far");
+}
+
+/* Of those who are equally near, the ones of the thief's package come first, and each thief begins with the one that follows it. */
+static unsigned rank_of(const struct zok__topology *machine, unsigned thief, const struct zok__victim *victim)
+{
+	unsigned count = (unsigned)machine->place_count, turn = (victim->index + count - thief) % count;
+
+	assert_int_equal(victim->turn, turn);
+	return machine->place[victim->index].package == machine->place[thief].package ? turn : turn + count;
 }
 
 /* Every other core once, and never a farther one before a nearer. */
@@ -44,6 +55,8 @@ static void check_order(const struct zok__topology *machine, unsigned thief, con
 			continue;
 		assert_true(victim->tier >= order[i - 1].tier);
 		assert_true(victim->tier > order[i - 1].tier || victim->distance >= order[i - 1].distance);
+		if (victim->tier == order[i - 1].tier && victim->distance == order[i - 1].distance)
+			assert_true(rank_of(machine, thief, victim) > rank_of(machine, thief, &order[i - 1]));
 	}
 }
 
