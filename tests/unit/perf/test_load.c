@@ -168,6 +168,13 @@ static void run(const struct perf_load_options *options, struct perf_result *res
 		fail_msg("%s", why);
 }
 
+/* A generator that was not scheduled before its window was over has asked nothing: that says nothing of what it would have got. */
+static void run_until_asked(const struct perf_load_options *options, struct perf_result *result)
+{
+	for (run(options, result); result->planned == 0; run(options, result))
+		perf_result_finish(result);
+}
+
 static uint64_t count_above(const struct perf_histogram *h, uint64_t value)
 {
 	uint64_t count = 0;
@@ -179,14 +186,15 @@ static uint64_t count_above(const struct perf_histogram *h, uint64_t value)
 
 /*
  * In a window D at a constant rate, a stall S catches the fraction S / D of the requests, and their waits are spread evenly from S down to 0. So the
- * percentile 100 - q waits S - q/100 × D: with D = 1 s and S = 200 ms, p90 is 100 ms and p99 is 190 ms. Noise of the machine can only add to that.
+ * percentile 100 - q waits S - q/100 × D: with D = 1 s and S = 200 ms, p90 is 100 ms and p99 is 190 ms. Noise of the machine can only add to that:
+ * every run must show as much. Returns whether this one has not shown too much either.
  */
-static void test_a_stall_is_seen_by_the_corrected_percentiles_only(void **state)
+static bool run_with_a_stall(void)
 {
 	struct server server = {.stall_ns = 200 * ZOK_MS, .stall_at = 600};
 	struct perf_load_options options;
 	struct perf_result r;
-	uint64_t stalled, p90, p99;
+	uint64_t stalled, p90, p99, corrected, raw;
 
 	start_server(&server, listen_tcp);
 	options = open_loop(&server, 2000, ZOK_S);
@@ -196,20 +204,28 @@ static void test_a_stall_is_seen_by_the_corrected_percentiles_only(void **state)
 	stalled = server.stalled_ns;
 	p90 = perf_histogram_percentile(&r.latency[PERF_CORRECTED], 90);
 	p99 = perf_histogram_percentile(&r.latency[PERF_CORRECTED], 99);
+	corrected = count_above(&r.latency[PERF_CORRECTED], stalled / 2);
+	raw = count_above(&r.latency[PERF_RAW], stalled / 2);
 	assert_true(stalled >= 200 * ZOK_MS);
 	assert_true(r.planned == 2000 && r.sent == 2000); /* none skipped */
 	assert_true(r.latency[PERF_CORRECTED].total == 2000 && r.latency[PERF_RAW].total == 2000);
 	assert_true(perf_result_error_sum(&r) == 0);
 	assert_true(p90 >= stalled - 105 * ZOK_MS && p99 >= stalled - 15 * ZOK_MS);
 	assert_true(perf_histogram_max(&r.latency[PERF_CORRECTED]) >= stalled - 2 * ZOK_MS);
-	if (stalled < 250 * ZOK_MS && r.pause_ns_max < 20 * ZOK_MS) { /* otherwise the machine stalled as well */
-		assert_true(p90 <= stalled - 20 * ZOK_MS);
-		assert_true(count_above(&r.latency[PERF_RAW], stalled / 2) <= 2 * options.connections);
-	}
 	/* Half of those that were caught waited more than half: 200 of them, where the raw figure has one a connection. */
-	assert_true(count_above(&r.latency[PERF_CORRECTED], stalled / 2) >= 190);
-	assert_true(count_above(&r.latency[PERF_CORRECTED], stalled / 2) > 10 * count_above(&r.latency[PERF_RAW], stalled / 2));
+	assert_true(corrected >= 190);
 	perf_result_finish(&r);
+	return p90 <= stalled - 20 * ZOK_MS && raw <= 2 * options.connections && corrected > 10 * raw;
+}
+
+/* A machine that is busy with other things stalls as well, and not in every run. */
+static void test_a_stall_is_seen_by_the_corrected_percentiles_only(void **state)
+{
+	int tries = 1;
+
+	while (!run_with_a_stall())
+		if (tries++ == 20)
+			fail_msg("in none of 20 runs the raw figures missed the stall, or p90 was what arithmetic says");
 }
 
 static void test_every_way_of_sending_gets_its_replies(void **state)
@@ -242,9 +258,9 @@ static void test_every_way_of_sending_gets_its_replies(void **state)
 		options.arrivals = ways[i].arrivals;
 		options.size = ways[i].size;
 		options.warmup_ns = 20 * ZOK_MS;
-		run(&options, &r);
+		run_until_asked(&options, &r);
 		stop_server(&server);
-		assert_true(r.planned > 0 && r.sent == r.planned);
+		assert_true(r.sent == r.planned);
 		assert_true(r.latency[PERF_RAW].total == r.planned);
 		assert_true(r.latency[PERF_CORRECTED].total == (ways[i].loop == PERF_LOOP_OPEN ? r.planned : 0));
 		assert_true(perf_result_error_sum(&r) == 0);
@@ -266,9 +282,10 @@ static void test_large_messages_are_sent_in_parts(void **state)
 	closed.loop = PERF_LOOP_CLOSED;
 	closed.connections = 2;
 	closed.size = (size_t)512 << 10;
-	run(&closed, &r);
+	run_until_asked(&closed, &r);
 	stop_server(&server);
-	assert_true(r.latency[PERF_RAW].total > 0 && perf_result_error_sum(&r) == 0);
+	assert_int_equal(r.latency[PERF_RAW].total, r.planned);
+	assert_int_equal(perf_result_error_sum(&r), 0);
 	perf_result_finish(&r);
 }
 
@@ -324,11 +341,13 @@ static void test_silence_is_a_lower_bound(void **state)
 	perf_result_finish(&r);
 }
 
-static void test_intervals_add_up_to_the_run(void **state)
+/* Returns how many there were: a collector that is not scheduled closes several as one. */
+static size_t run_in_intervals(void)
 {
 	struct server server = {0};
 	struct perf_load_options options;
 	struct perf_result r;
+	size_t interval_count;
 	uint64_t count = 0;
 
 	start_server(&server, listen_tcp);
@@ -337,11 +356,20 @@ static void test_intervals_add_up_to_the_run(void **state)
 	options.warmup_ns = 30 * ZOK_MS;
 	run(&options, &r);
 	stop_server(&server);
-	assert_true(r.interval_count >= 3);
 	for (size_t i = 0; i < r.interval_count; i++)
 		count += r.intervals[i].count;
 	assert_true(r.intervals[0].start_ns == 0 && count == r.planned);
+	interval_count = r.interval_count;
 	perf_result_finish(&r);
+	return interval_count;
+}
+
+static void test_intervals_add_up_to_the_run(void **state)
+{
+	int tries = 1;
+
+	while (run_in_intervals() < 3)
+		assert_in_range(tries++, 1, 20);
 }
 
 static void interrupt(void *arg, const struct perf_interval *interval)
