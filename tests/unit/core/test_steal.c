@@ -304,8 +304,62 @@ static void test_fork_and_join_across_cores(void **state)
 	run(forks);
 }
 
-/* More than the deque holds. */
+static unsigned held, in_order;
+static bool may_go;
+
+/* Keeps its core, so that it takes nothing. */
+static int holds(void *arg)
+{
+	__atomic_fetch_add(&held, 1, __ATOMIC_RELEASE);
+	while (!__atomic_load_n(&may_go, __ATOMIC_ACQUIRE))
+		;
+	return 0;
+}
+
+/* On the one core that is left: from the oldest to the youngest. */
+static int is_next(void *arg)
+{
+	if ((uintptr_t)arg == in_order && zok_core_index() == 0)
+		in_order++;
+	return 0;
+}
+
+/* More than the deque holds, and nobody who takes any of it meanwhile. */
 static int overflows(void *arg)
+{
+	enum { COUNT = 3 * ZOK__SHARED_CAPACITY + 100 };
+	struct zok_scope *holders = zok_scope_open(NULL), *scope;
+	const struct zok__shared *shared = &zok__core()->steal->shared[ZOK_CLASS_BULK - ZOK_CLASS_NORMAL];
+
+	held = in_order = 0;
+	may_go = false;
+	for (unsigned core = 1; core < zok_core_count(); core++)
+		assert_int_equal(zok_spawn_on(core, holders, holds, NULL, NULL), 0);
+	while (__atomic_load_n(&held, __ATOMIC_ACQUIRE) < zok_core_count() - 1)
+		zok_yield();
+	scope = zok_scope_open(NULL);
+	for (uintptr_t i = 0; i < COUNT; i++)
+		assert_int_equal(zok_spawn(scope, is_next, (void *)i, &bulk), 0);
+	assert_int_equal(shared->overflow_count, COUNT - ZOK__SHARED_CAPACITY);
+	assert_int_equal(zok__steal_depth(zok__core(), ZOK_CLASS_BULK), COUNT);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(in_order, COUNT);
+	assert_int_equal(shared->overflow_count, 0);
+	assert_int_equal(zok__steal_depth(zok__core(), ZOK_CLASS_BULK), 0);
+	__atomic_store_n(&may_go, true, __ATOMIC_RELEASE);
+	return zok_scope_close(holders, 0);
+}
+
+static void test_more_than_a_deque_holds(void **state)
+{
+	struct zok_options options = cores_option;
+
+	options.stall_detector = "off"; /* who holds a core does nothing else */
+	assert_int_equal(zok_run(&options, overflows, NULL), 0);
+}
+
+/* And again with thieves that help themselves. */
+static int overflows_and_is_helped(void *arg)
 {
 	struct zok_scope *scope = zok_scope_open(NULL);
 
@@ -316,9 +370,26 @@ static int overflows(void *arg)
 	return 0;
 }
 
-static void test_more_than_a_deque_holds(void **state)
+static void test_more_than_a_deque_holds_under_thieves(void **state)
 {
-	run(overflows);
+	run(overflows_and_is_helped);
+}
+
+/* A theft is of one task, whatever there is. */
+static int steals_one_at_a_time(void *arg)
+{
+	assert_int_equal(forks(arg), 0);
+	for (unsigned core = 0; core < zok_core_count(); core++)
+		assert_int_equal(stats_of(core).tasks_stolen, stats_of(core).steals);
+	return 0;
+}
+
+static void test_one_is_one(void **state)
+{
+	struct zok_options options = cores_option;
+
+	options.stealing = "one";
+	assert_int_equal(zok_run(&options, steals_one_at_a_time, NULL), 0);
 }
 
 /* ---- In which order a thief looks, and how far after so long ---- */
@@ -439,6 +510,8 @@ int main(void)
 		cmocka_unit_test(test_the_backlog_of_a_stuck_core_is_taken_and_counted),
 		cmocka_unit_test(test_fork_and_join_across_cores),
 		cmocka_unit_test(test_more_than_a_deque_holds),
+		cmocka_unit_test(test_more_than_a_deque_holds_under_thieves),
+		cmocka_unit_test(test_one_is_one),
 	};
 
 	if (zok_run(&cores_option, has_two_cores, NULL) != 1) {

@@ -217,6 +217,36 @@ static void test_shards_are_stopped_also_under_a_cancel(void **state)
 	check_history(cores);
 }
 
+static int asks_for_nonsense(void *arg)
+{
+	struct zok_sharded *sharded = NULL;
+
+	assert_int_equal(zok_sharded_start(&sharded, &(struct zok_sharded_options){.size = 0}), -EINVAL);
+	assert_int_equal(zok_sharded_start(&sharded, &(struct zok_sharded_options){.size = SIZE_MAX / 2 + 1}), -EINVAL);
+	assert_null(sharded);
+	zok_sharded_stop(NULL);
+	assert_int_equal(zok_map_reduce(add_here, add_up, NULL, NULL, SIZE_MAX / 2), -EINVAL);
+	return 0;
+}
+
+static void test_what_makes_no_sense_is_refused_with_a_line(void **state)
+{
+	struct zok_sharded *sharded = NULL;
+	struct log_lines lines;
+
+	log_lines_begin(&lines);
+	assert_int_equal(zok_run(&all_cores, asks_for_nonsense, NULL), 0);
+	assert_int_equal(lines.count, 3);
+	/* Off the cores there is nowhere to start it. */
+	assert_int_equal(zok_sharded_start(&sharded, &counters), -EINVAL);
+	assert_string_equal(lines.last, "zok_sharded_start: can be called on a core only");
+	assert_int_equal(zok_map_reduce(add_here, add_up, NULL, NULL, 8), -EINVAL);
+	assert_string_equal(lines.last, "zok_map_reduce: can be called on a core only");
+	assert_int_equal(zok_broadcast(visit, NULL), -EINVAL);
+	assert_string_equal(lines.last, "zok_broadcast: can be called on a core only");
+	log_lines_end();
+}
+
 static int last_fails(void *arg)
 {
 	history.fail_at = (int)zok_core_count() - 1;
@@ -239,6 +269,7 @@ int main(void)
 		cmocka_unit_test(test_nothing_is_reduced_where_a_map_failed),
 		cmocka_unit_test(test_shards_start_in_order_and_stop_in_reverse),
 		cmocka_unit_test(test_shards_are_stopped_also_under_a_cancel),
+		cmocka_unit_test(test_what_makes_no_sense_is_refused_with_a_line),
 		cmocka_unit_test(test_a_shard_that_fails_stops_those_before_it),
 	};
 
