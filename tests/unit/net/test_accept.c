@@ -1,4 +1,5 @@
 /* Accept: every connection is given to somebody, and a shortage of descriptors passes. */
+#include "core/alloc.h"
 #include "net/door.h"
 #include "tests/unit/net/rig.h"
 
@@ -112,6 +113,119 @@ RIG_CASE(no_more_are_taken_ahead_than_asked_for)
 	}
 	for (int i = 0; i < 40; i++)
 		close(raw[i]);
+	assert_int_equal(zok_close(door), 0);
+	return 0;
+}
+
+/* ---- More at a time than the door has room for ---- */
+
+enum { BURST = 300, ROOM_FIRST = 64 };
+
+static struct zok_socket *roomy_door(void)
+{
+	struct zok_socket *door = NULL;
+
+	assert_int_equal(zok_listen(&door, "tcp://127.0.0.1:0", &(struct zok_listen_options){.accept_batch_max = 1024}), 0);
+	return door;
+}
+
+/* A client that is connected and has said its number. */
+static int numbered_client(const struct zok_socket *door, int number)
+{
+	int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	raw_connect_by(fd, door);
+	assert_int_equal(send(fd, &number, sizeof number, 0), sizeof number);
+	return fd;
+}
+
+static void accept_number(struct zok_socket *door, int expected)
+{
+	struct zok_socket *peer;
+	int number = -1;
+
+	assert_int_equal(zok_accept(door, &peer), 0);
+	assert_int_equal(zok_read_all(peer, &number, sizeof number), sizeof number);
+	assert_int_equal(number, expected);
+	assert_int_equal(zok_close(peer), 0);
+}
+
+static void wait_until_taken(struct zok_socket *door, unsigned count)
+{
+	while (zok__door_of(door)->count < count)
+		zok_sleep(100 * ZOK_US);
+}
+
+/* The ring grows twice, the first time while it has come round in part. */
+RIG_CASE(a_burst_is_handed_out_in_the_order_it_came)
+{
+	struct zok_socket *door = roomy_door();
+	int raw[BURST], connected = 0, accepted = 0;
+
+	raw[connected] = numbered_client(door, connected);
+	connected++;
+	accept_number(door, accepted++); /* from here on what comes is taken */
+	for (; connected < 50; connected++)
+		raw[connected] = numbered_client(door, connected);
+	wait_until_taken(door, 49);
+	while (accepted < 30)
+		accept_number(door, accepted++);
+	for (; connected < BURST; connected++)
+		raw[connected] = numbered_client(door, connected);
+	wait_until_taken(door, BURST - 30);
+	assert_true(zok__door_of(door)->count_max > ROOM_FIRST);
+	while (accepted < BURST)
+		accept_number(door, accepted++);
+	assert_int_equal(zok__door_of(door)->count, 0);
+	for (int i = 0; i < BURST; i++)
+		close(raw[i]);
+	assert_int_equal(zok_close(door), 0);
+	return 0;
+}
+
+static void *no_ring(void *arg, size_t size, size_t alignment)
+{
+	void *memory = NULL;
+
+	return size != 2 * ROOM_FIRST * sizeof(int) && posix_memalign(&memory, alignment < 16 ? 16 : alignment, size) == 0 ? memory : NULL;
+}
+
+static void give_back(void *arg, void *memory, size_t size)
+{
+	free(memory);
+}
+
+static bool is_turned_away(int fd)
+{
+	char byte;
+
+	return recv(fd, &byte, 1, MSG_DONTWAIT) == 0 || errno != EAGAIN;
+}
+
+/* Without memory for a larger ring the newest are the ones that go; who stands in it stays. */
+RIG_CASE(without_memory_the_newest_are_turned_away)
+{
+	static const struct zok_allocator short_of_memory = {.allocate = no_ring, .release = give_back};
+	struct zok_socket *door = roomy_door();
+	int raw[ROOM_FIRST + 6];
+
+	raw[0] = numbered_client(door, 0);
+	accept_number(door, 0);
+	for (int i = 1; i < ROOM_FIRST + 6; i++)
+		raw[i] = numbered_client(door, i);
+	zok__allocator_set(&short_of_memory);
+	for (int i = ROOM_FIRST + 1; i < ROOM_FIRST + 6; i++)
+		while (!is_turned_away(raw[i]))
+			zok_sleep(100 * ZOK_US);
+	zok__allocator_set(NULL);
+	assert_int_equal(zok__door_of(door)->count, ROOM_FIRST);
+	for (int i = 1; i <= ROOM_FIRST; i++)
+		accept_number(door, i);
+	for (int i = 0; i < ROOM_FIRST + 6; i++)
+		close(raw[i]);
+	raw[0] = numbered_client(door, 77);
+	accept_number(door, 77);
+	close(raw[0]);
 	assert_int_equal(zok_close(door), 0);
 	return 0;
 }
@@ -247,6 +361,9 @@ RIG_CASE(a_close_ends_an_accept)
 	assert_int_equal(zok_spawn(scope, accept_one, door, NULL), 0);
 	rig_settle();
 	assert_int_equal(zok_accept(door, &peer), -EBUSY);
+	door->closer = &(struct zok_close){.has_begun = true}; /* as between a close's first step and its last */
+	assert_int_equal(zok_accept(door, &peer), -EBADF);
+	door->closer = NULL;
 	assert_int_equal(zok_close(door), 0);
 	assert_int_equal(zok_scope_close(scope, 0), 0);
 	return 0;
@@ -380,13 +497,14 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		RIG_ROW(a_thousand_connections_are_served) RIG_ROW(an_accept_that_times_out_loses_no_connection)
-			RIG_ROW(no_more_are_taken_ahead_than_asked_for) RIG_ROW(out_of_descriptors_it_waits_and_goes_on)
-				RIG_ROW(two_shortages_at_once_share_a_timer) RIG_ROW(a_close_ends_an_accept)
-					RIG_ROW(what_nobody_took_is_closed_with_the_door) RIG_ROW(only_a_door_accepts)
-						RIG_ROW(a_drain_hands_out_the_backlog_and_refuses_the_rest)
-							RIG_ROW(who_waits_at_a_door_is_told_of_the_drain)
-								RIG_ROW(a_drain_takes_a_unix_doors_file_away)
-									RIG_ROW(a_drain_leaves_connections_alone)};
+			RIG_ROW(no_more_are_taken_ahead_than_asked_for) RIG_ROW(a_burst_is_handed_out_in_the_order_it_came)
+				RIG_ROW(without_memory_the_newest_are_turned_away) RIG_ROW(out_of_descriptors_it_waits_and_goes_on)
+					RIG_ROW(two_shortages_at_once_share_a_timer) RIG_ROW(a_close_ends_an_accept)
+						RIG_ROW(what_nobody_took_is_closed_with_the_door) RIG_ROW(only_a_door_accepts)
+							RIG_ROW(a_drain_hands_out_the_backlog_and_refuses_the_rest)
+								RIG_ROW(who_waits_at_a_door_is_told_of_the_drain)
+									RIG_ROW(a_drain_takes_a_unix_doors_file_away)
+										RIG_ROW(a_drain_leaves_connections_alone)};
 	struct rlimit limit;
 
 	getrlimit(RLIMIT_NOFILE, &limit);
