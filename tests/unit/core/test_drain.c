@@ -23,19 +23,22 @@ static int gives_up_waiting(void *arg)
 	struct zok_scope *scope = zok_scope_open(&(struct zok_scope_options){.timeout_ns = ZOK_MS});
 
 	assert_int_equal(zok_drain_wait(), -ETIMEDOUT);
+	*(bool *)arg = true;
 	return zok_scope_close(scope, 0) == -ETIMEDOUT ? 0 : -EPROTO;
 }
 
 static int drains(void *arg)
 {
 	struct zok_scope *scope = zok_scope_open(NULL);
+	bool has_given_up = false;
 	int count = 0;
 
 	for (int i = 0; i < 3; i++)
 		zok_spawn(scope, waits, &count, NULL);
-	zok_spawn(scope, gives_up_waiting, NULL, NULL);
+	zok_spawn(scope, gives_up_waiting, &has_given_up, NULL);
 	zok_spawn(scope, waits, &count, NULL);
-	zok_sleep(10 * ZOK_MS);
+	while (!has_given_up)
+		zok_sleep(ZOK_MS);
 	assert_int_equal(count, 0);
 	zok__core_drain(zok__core());
 	zok__core_drain(zok__core());
