@@ -6,6 +6,7 @@
  *   call.c     what has no more to say than 0 or an error: syncs, sizes, paths
  *   stat.c     facts
  *   align.c    what O_DIRECT needs, found out and enforced
+ *   buffers.c  buffers whose memory the engine knows
  *   dir.c      folders, a buffer of names at a time
  *   copy.c     from one file to another
  *   map.c      memory of a file

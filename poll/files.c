@@ -70,11 +70,17 @@ static int know(struct zok__poll *poll, const struct zok_op *op, struct zok__pol
 	return 0;
 }
 
+/* Plain system calls pin nothing. */
+static bool needs_no_pinning(const struct zok_op *op)
+{
+	return op->kind == ZOK_OP_MEMORY_REGISTER || op->kind == ZOK_OP_MEMORY_UNREGISTER;
+}
+
 enum zok__poll_file_way zok__poll_file_submit(struct zok__poll *poll, struct zok_op *op, int32_t *result)
 {
 	struct zok__poll_fd *state = NULL;
 
-	*result = know(poll, op, &state);
+	*result = needs_no_pinning(op) ? -EOPNOTSUPP : know(poll, op, &state);
 	if (*result < 0)
 		return POLL_FILE_DONE;
 	if (state && is_waited_for(state, op)) {

@@ -62,6 +62,8 @@ const struct zok_export_field zok__export_fields[] = {
 	OP("file_watch", FILE_WATCH),
 	OP("memory_advise", MEMORY_ADVISE),
 	OP("memory_unmap", MEMORY_UNMAP),
+	OP("memory_register", MEMORY_REGISTER),
+	OP("memory_unregister", MEMORY_UNREGISTER),
 	COUNTER(completions),
 	COUNTER(cancels),
 	COUNTER(submits),

@@ -5,6 +5,7 @@
  *   enter.c    wait(): the one system call
  *   reap.c     CQE -> op, delivery, multishots armed again
  *   files.c    file ops: the ring's own, and those that threads do
+ *   pinned.c   memory that file ops need not pin each time
  *   close.c    a close ends those who wait on its descriptor
  *   direct.c   the ring's file table: descriptors that do many ops
  *   slots.h    the generation-tagged table between the two

@@ -162,6 +162,9 @@ static void fill(struct zok__uring *uring, struct io_uring_sqe *sqe, const struc
 		break;
 	case ZOK_OP_FILE_READ:
 	case ZOK_OP_FILE_WRITE:
+		fill_data(sqe, op);
+		zok__uring_pinned_use(uring, sqe);
+		break;
 	case ZOK_OP_FILE_READV:
 	case ZOK_OP_FILE_WRITEV: fill_data(sqe, op); break;
 	default: fill_path(sqe, op); break;
@@ -207,6 +210,7 @@ static bool issue_write_sync(struct zok__uring *uring, const struct zok_op *op)
 		.user_data = zok__slots_tag(&uring->slots, op),
 	};
 	fill_data(write, op);
+	zok__uring_pinned_use(uring, write);
 	sync = zok__uring_take_sqe(uring);
 	*sync = (struct io_uring_sqe){.opcode = IORING_OP_FSYNC, .fd = op->fd, .user_data = write->user_data};
 	if (uring->direct.size > 0) {
@@ -218,10 +222,28 @@ static bool issue_write_sync(struct zok__uring *uring, const struct zok_op *op)
 
 /* ---- The engine's side ---- */
 
+/* What is answered within submit. */
+static bool is_of_engine(const struct zok_op *op)
+{
+	return op->kind == ZOK_OP_MEMORY_REGISTER || op->kind == ZOK_OP_MEMORY_UNREGISTER;
+}
+
+static void answer(struct zok__uring *uring, struct zok_op *op)
+{
+	const struct zok_completion completion = {.result = zok__uring_pinned_change(uring, op)};
+
+	zok__count(&uring->counters->stats.completions, 1);
+	zok__uring_finish_op(uring, op, &completion);
+}
+
 bool zok__uring_file_issue(struct zok__uring *uring, struct zok_op *op)
 {
 	struct io_uring_sqe *sqe;
 
+	if (ZOK_UNLIKELY(is_of_engine(op))) {
+		answer(uring, op);
+		return true;
+	}
 	if (!is_native(uring, op)) {
 		op->engine_state |= ZOK__URING_OP_IS_OFFLOADED;
 		zok__offload_begin(&uring->offload, op);

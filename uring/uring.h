@@ -55,7 +55,13 @@ struct zok__uring_abilities {
 	uint64_t file_kinds; /* a bit for each kind of file op that the ring does itself */
 };
 
-enum { ZOK__URING_FEATURES_MAX = 24, ZOK__URING_SILENT_MAX = 256 };
+enum { ZOK__URING_FEATURES_MAX = 24, ZOK__URING_SILENT_MAX = 256, ZOK__URING_PINNED_MAX = 16 };
+
+/* Memory that the kernel has pinned once for all file ops on it (pinned.c). */
+struct zok__uring_pinned {
+	uintptr_t base;
+	size_t len; /* 0: a free place */
+};
 
 /* An SQE that posts a completion only if it fails (silent.c). */
 struct zok__uring_silent {
@@ -84,6 +90,9 @@ struct zok__uring {
 	struct zok__uring_queue closing; /* closes that wait for the end of the ops on their descriptor */
 	struct zok__descriptors descriptors;
 	struct zok__direct direct;
+	struct zok__uring_pinned pinned[ZOK__URING_PINNED_MAX]; /* by the number that the kernel knows it under */
+	uint32_t pinned_end;					/* behind the last one in use */
+	bool has_pinned_table;
 
 	/* completion */
 	uint32_t cq_head; /* what was reaped; published after each batch */
@@ -182,6 +191,12 @@ bool zok__uring_direct_is_joining(const struct zok__uring *uring, int fd);
 bool zok__uring_direct_leave(struct zok__uring *uring, int fd);
 void zok__uring_direct_forget(struct zok__uring *uring, int fd);
 void zok__uring_direct_fill(const struct zok__uring *uring, struct io_uring_sqe *sqe);
+
+/* pinned.c */
+/* Does a MEMORY_REGISTER or UNREGISTER; its result. */
+int32_t zok__uring_pinned_change(struct zok__uring *uring, const struct zok_op *op);
+/* Makes a READ or WRITE, which is filled, one of pinned memory where its buffer lies in such. */
+void zok__uring_pinned_use(const struct zok__uring *uring, struct io_uring_sqe *sqe);
 
 /* silent.c */
 bool zok__uring_silent_can(const struct zok__uring *uring, const struct zok_op *op);

@@ -97,6 +97,27 @@ struct zok_file_alignment {
 };
 ZOK_API struct zok_file_alignment zok_file_alignment(const struct zok_file *file);
 
+/* ---- Buffers for direct I/O ---- */
+
+struct zok_file_buffers;
+
+/*
+ * Makes `count` buffers of `size` bytes out of the core's own memory (zok_core_allocator(): of its node, on huge pages where there are any), each at a
+ * multiple of 4,096 bytes, and registers them with the engine: reads and writes into and out of them (not vectors) then spare the kernel looking
+ * their pages up and pinning them each time. On engines that know no such thing, or past RLIMIT_MEMLOCK, they are plain aligned buffers:
+ * zok_file_buffers_are_registered() tells. On the core that will use them. -EINVAL: no count or no size, or more than 1 GiB in all; -ENOMEM.
+ * Does not suspend.
+ */
+ZOK_API int zok_file_buffers_create(struct zok_file_buffers **buffers, uint32_t count, size_t size);
+ZOK_API bool zok_file_buffers_are_registered(const struct zok_file_buffers *buffers);
+
+/* All buffers must be back. NULL is fine. */
+ZOK_API void zok_file_buffers_destroy(struct zok_file_buffers *buffers);
+
+/* The one that was put back last; NULL: all are out. A buffer is the caller's until it puts it back, which it may while nothing uses it. */
+ZOK_API void *zok_file_buffers_get(struct zok_file_buffers *buffers);
+ZOK_API void zok_file_buffers_put(struct zok_file_buffers *buffers, void *buf);
+
 /* ---- Durability and size ---- */
 
 /* All that was written, and the file's metadata, is durable when it returns 0; _data leaves out what is not needed to read it (times). */

@@ -53,6 +53,8 @@ enum zok_op_kind {
 	ZOK_OP_FILE_WATCH,    /* `fd` is an inotify instance, flags the mask; the result is a watch descriptor */
 	ZOK_OP_MEMORY_ADVISE, /* madvise(2); fd is AT_FDCWD */
 	ZOK_OP_MEMORY_UNMAP,
+	ZOK_OP_MEMORY_REGISTER, /* file ops on this memory spare its pinning from here on: its number, or -EOPNOTSUPP. Done within submit */
+	ZOK_OP_MEMORY_UNREGISTER, /* `flags` is the number; nothing may be in flight on it */
 	ZOK_OP_KIND_COUNT,
 };
 

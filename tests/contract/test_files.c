@@ -1,116 +1,7 @@
-/* Files: each kind of op does what its system call does, on whichever side it is done; cancels, closes and threads that are not to be had. */
-#include "tests/contract/harness.h"
-#include "tests/contract/threads.h"
+/* Files: each kind of op does what its system call does, on whichever side it is done. */
+#include "tests/contract/files.h"
 
-#include <dirent.h>
-#include <errno.h>
-#include <fcntl.h>
-#include <stdio.h>
-#include <stdlib.h>
-#include <string.h>
 #include <sys/inotify.h>
-#include <sys/mman.h>
-#include <sys/stat.h>
-#include <unistd.h>
-
-/* ---- A folder of the test's own ---- */
-
-struct place {
-	char path[64];
-	int dir;
-};
-
-static void place_open(struct place *place)
-{
-	snprintf(place->path, sizeof place->path, "/tmp/zokio-files-XXXXXX");
-	assert_non_null(mkdtemp(place->path));
-	place->dir = open(place->path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	assert_true(place->dir >= 0);
-}
-
-static void place_close(struct place *place)
-{
-	close(place->dir);
-	assert_int_equal(rmdir(place->path), 0);
-}
-
-/* ---- Ops ---- */
-
-static int32_t run_path(struct rig *rig, enum zok_op_kind kind, int dir, const char *path, uint32_t flags, uint32_t mode)
-{
-	struct call call;
-
-	call_prepare(&call, rig, kind, dir);
-	call.op.arg.path.path = path;
-	call.op.arg.path.flags = flags;
-	call.op.arg.path.mode = mode;
-	return call_run(&call);
-}
-
-static int32_t run_two_paths(struct rig *rig, enum zok_op_kind kind, int dir, const char *from, const char *to, uint32_t flags)
-{
-	struct call call;
-
-	call_prepare(&call, rig, kind, dir);
-	call.op.arg.path.path = from;
-	call.op.arg.path.path_to = to;
-	call.op.arg.path.fd_to = dir;
-	call.op.arg.path.flags = flags;
-	return call_run(&call);
-}
-
-static int32_t run_stat(struct rig *rig, int dir, const char *path, struct statx *facts)
-{
-	struct call call;
-
-	call_prepare(&call, rig, ZOK_OP_FILE_STAT, dir);
-	call.op.arg.path.path = path;
-	call.op.arg.path.data = facts;
-	return call_run(&call);
-}
-
-static void prepare_data(struct call *call, struct rig *rig, enum zok_op_kind kind, int fd, const void *base, size_t len, uint64_t offset)
-{
-	call_prepare(call, rig, kind, fd);
-	call->op.arg.file.base = (void *)(uintptr_t)base;
-	call->op.arg.file.len = (uint32_t)len;
-	call->op.arg.file.offset = offset;
-}
-
-static int32_t run_data(struct rig *rig, enum zok_op_kind kind, int fd, const void *base, size_t len, uint64_t offset)
-{
-	struct call call;
-
-	prepare_data(&call, rig, kind, fd, base, len, offset);
-	return call_run(&call);
-}
-
-static int32_t run_range(struct rig *rig, enum zok_op_kind kind, int fd, uint64_t offset, uint64_t len, uint32_t flags)
-{
-	struct call call;
-
-	call_prepare(&call, rig, kind, fd);
-	call.op.arg.range.offset = offset;
-	call.op.arg.range.len = len;
-	call.op.arg.range.flags = flags;
-	return call_run(&call);
-}
-
-static int create(struct rig *rig, const struct place *place, const char *name)
-{
-	int32_t fd = run_path(rig, ZOK_OP_FILE_OPEN, place->dir, name, O_RDWR | O_CREAT, 0600);
-
-	assert_true(fd >= 0);
-	return fd;
-}
-
-static void discard(struct rig *rig, const struct place *place, int fd, const char *name)
-{
-	assert_int_equal(run_close(rig, fd), 0);
-	assert_int_equal(run_path(rig, ZOK_OP_FILE_UNLINK, place->dir, name, 0, 0), 0);
-}
-
-/* ---- Tests ---- */
 
 static void opens_and_says_why_not(void **state)
 {
@@ -253,6 +144,30 @@ static void short_write_is_not_synced(void **state)
 	run_close(rig, fd);
 }
 
+/* The sync begins behind the write's end: a pipe that is full holds up the write, and cannot be synced when that is done. */
+static void sync_waits_for_its_write(void **state)
+{
+	struct rig *rig = rig_of(state);
+	static char block[65536];
+	struct call call;
+	int fds[2];
+
+	make_pipe(fds);
+	assert_int_equal(fcntl(fds[1], F_SETFL, O_NONBLOCK), 0);
+	while (write(fds[1], block, sizeof block) > 0)
+		;
+	assert_int_equal(fcntl(fds[1], F_SETFL, 0), 0);
+	prepare_data(&call, rig, ZOK_OP_FILE_WRITE_SYNC, fds[1], block, 4096, UINT64_MAX);
+	call_submit(&call);
+	for (int i = 0; i < 3; i++)
+		rig_turn(rig, 0);
+	assert_false(call.is_done);
+	assert_true(read(fds[0], block, sizeof block) > 0);
+	assert_int_equal(call_await(&call), -EINVAL);
+	run_close(rig, fds[0]);
+	run_close(rig, fds[1]);
+}
+
 static void sizes_and_syncs(void **state)
 {
 	struct rig *rig = rig_of(state);
@@ -368,6 +283,35 @@ static void mappings_are_populated_and_unmapped(void **state)
 	assert_int_equal(run_range(rig, ZOK_OP_MEMORY_ADVISE, AT_FDCWD, (uintptr_t)memory, 8192, 9999), -EINVAL);
 }
 
+/* Where an engine knows registered memory it is used by its address; where not it says so. */
+static void memory_is_registered(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct place place;
+	char *memory = mmap(NULL, 16384, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	int32_t number = run_range(rig, ZOK_OP_MEMORY_REGISTER, AT_FDCWD, (uintptr_t)memory, 16384, 0);
+	int fd;
+
+	place_open(&place);
+	fd = create(rig, &place, "a");
+	assert_true(number >= 0 || number == -EOPNOTSUPP);
+	memset(memory, 7, 8192);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE, fd, memory, 8192, 0), 8192);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE_SYNC, fd, memory, 4096, 4096), 0);
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fd, memory + 8192, 8192, 0), 8192);
+	assert_memory_equal(memory, memory + 8192, 8192);
+	if (number >= 0) {
+		assert_int_equal(run_range(rig, ZOK_OP_MEMORY_UNREGISTER, AT_FDCWD, 0, 0, (uint32_t)number), 0);
+		assert_int_equal(run_range(rig, ZOK_OP_MEMORY_UNREGISTER, AT_FDCWD, 0, 0, (uint32_t)number), -EINVAL);
+		assert_int_equal(run_range(rig, ZOK_OP_MEMORY_REGISTER, AT_FDCWD, (uintptr_t)memory, 0, 0), -EINVAL);
+		assert_int_equal(run_range(rig, ZOK_OP_MEMORY_REGISTER, AT_FDCWD, 4096, 4096, 0), -EFAULT);
+	}
+	assert_int_equal(run_data(rig, ZOK_OP_FILE_READ, fd, memory, 8192, 0), 8192);
+	munmap(memory, 16384);
+	discard(rig, &place, fd, "a");
+	place_close(&place);
+}
+
 static void changes_are_watched(void **state)
 {
 	struct rig *rig = rig_of(state);
@@ -432,134 +376,6 @@ static void pipes_are_waited_for(void **state)
 	run_close(rig, fds[1]);
 }
 
-/* Where an op waits for a thread it can be taken back; listing is what no engine does itself. */
-static void waiting_for_a_thread_can_be_canceled(void **state)
-{
-	struct rig *rig = rig_of(state);
-	struct place place;
-	struct call lists[3];
-	_Alignas(8) char entries[3][512];
-
-	place_open(&place);
-	threads_hold(true);
-	for (int i = 0; i < 3; i++) {
-		prepare_data(&lists[i], rig, ZOK_OP_FILE_LIST, place.dir, entries[i], sizeof entries[i], 0);
-		call_submit(&lists[i]);
-	}
-	rig_turn(rig, 0);
-	assert_int_equal(threads_waiting_count(), 3);
-	call_cancel(&lists[1]);
-	call_cancel(&lists[1]); /* twice is as once */
-	assert_int_equal(call_await(&lists[1]), -ECANCELED);
-	assert_int_equal(threads_waiting_count(), 2);
-	assert_false(lists[0].is_done);
-	threads_hold(false);
-	assert_true(call_await(&lists[0]) >= 0);
-	assert_true(call_await(&lists[2]) >= 0);
-	call_cancel(&lists[0]); /* it has ended: nothing happens */
-	place_close(&place);
-}
-
-/* What a thread has begun is not forgotten: the result is the real one, and the buffers are the thread's until then. */
-static void begun_by_a_thread_keeps_its_result(void **state)
-{
-	struct rig *rig = rig_of(state);
-	struct place place;
-	struct call list;
-	_Alignas(8) char entries[512];
-
-	place_open(&place);
-	prepare_data(&list, rig, ZOK_OP_FILE_LIST, place.dir, entries, sizeof entries, 0);
-	call_submit(&list);
-	threads_settle();
-	call_cancel(&list);
-	assert_true(call_await(&list) > 0);
-	place_close(&place);
-}
-
-/* A close behind ops that wait for threads ends them first, and is done after the last of them. */
-static void close_waits_for_threads(void **state)
-{
-	struct rig *rig = rig_of(state);
-	struct place place;
-	struct call lists[2], closing;
-	_Alignas(8) char entries[2][512];
-	int fd;
-
-	place_open(&place);
-	fd = open(place.path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-	threads_hold(true);
-	for (int i = 0; i < 2; i++) {
-		prepare_data(&lists[i], rig, ZOK_OP_FILE_LIST, fd, entries[i], sizeof entries[i], 0);
-		call_submit(&lists[i]);
-	}
-	call_prepare(&closing, rig, ZOK_OP_CLOSE, fd);
-	call_submit(&closing);
-	assert_false(closing.is_done);
-	assert_int_equal(call_await(&closing), 0);
-	for (int i = 0; i < 2; i++) {
-		assert_true(lists[i].is_done);
-		assert_int_equal(lists[i].result, -ECANCELED);
-	}
-	assert_int_equal(fcntl(fd, F_GETFD), -1);
-	threads_hold(false);
-	place_close(&place);
-}
-
-static void no_thread_is_a_result(void **state)
-{
-	struct rig *rig = rig_of(state);
-	struct place place;
-	struct call lists[2];
-	_Alignas(8) char entries[2][512];
-
-	place_open(&place);
-	threads_refuse(true);
-	for (int i = 0; i < 2; i++) {
-		prepare_data(&lists[i], rig, ZOK_OP_FILE_LIST, place.dir, entries[i], sizeof entries[i], 0);
-		call_submit(&lists[i]);
-	}
-	call_cancel(&lists[1]); /* it has its result already */
-	assert_int_equal(call_await(&lists[0]), -EAGAIN);
-	assert_int_equal(call_await(&lists[1]), -EAGAIN);
-	threads_refuse(false);
-	assert_true(run_data(rig, ZOK_OP_FILE_LIST, place.dir, entries[0], sizeof entries[0], 0) > 0);
-	place_close(&place);
-}
-
-/* More at once than there are queue entries, and more than the offload has ever had. */
-static void many_at_once(void **state)
-{
-	enum { COUNT = 64, BLOCK = 512 };
-	struct rig *rig = rig_of(state);
-	static struct call calls[COUNT];
-	static char blocks[COUNT][BLOCK], back[COUNT][BLOCK];
-	struct place place;
-	int fd;
-
-	place_open(&place);
-	fd = create(rig, &place, "a");
-	for (int i = 0; i < COUNT; i++) {
-		memset(blocks[i], i + 1, BLOCK);
-		prepare_data(&calls[i], rig, i % 4 == 0 ? ZOK_OP_FILE_WRITE_SYNC : ZOK_OP_FILE_WRITE, fd, blocks[i], BLOCK,
-			     (uint64_t)i * BLOCK);
-		call_submit(&calls[i]);
-	}
-	rig_drain(rig);
-	for (int i = 0; i < COUNT; i++) {
-		assert_int_equal(calls[i].result, i % 4 == 0 ? 0 : BLOCK);
-		prepare_data(&calls[i], rig, ZOK_OP_FILE_READ, fd, back[i], BLOCK, (uint64_t)i * BLOCK);
-		call_submit(&calls[i]);
-	}
-	rig_drain(rig);
-	for (int i = 0; i < COUNT; i++) {
-		assert_int_equal(calls[i].result, BLOCK);
-		assert_memory_equal(back[i], blocks[i], BLOCK);
-	}
-	discard(rig, &place, fd, "a");
-	place_close(&place);
-}
-
 static const struct CMUnitTest tests[] = {
 	CONTRACT_TEST(opens_and_says_why_not),
 	CONTRACT_TEST(reads_and_writes_at_offsets),
@@ -568,19 +384,16 @@ static const struct CMUnitTest tests[] = {
 	CONTRACT_TEST(nowait_never_waits),
 	CONTRACT_TEST(write_and_sync_are_one),
 	CONTRACT_TEST(short_write_is_not_synced),
+	CONTRACT_TEST(sync_waits_for_its_write),
 	CONTRACT_TEST(sizes_and_syncs),
 	CONTRACT_TEST(paths_are_changed),
 	CONTRACT_TEST(folders_are_listed),
 	CONTRACT_TEST(bytes_are_copied_between_files),
 	CONTRACT_TEST(mappings_are_populated_and_unmapped),
+	CONTRACT_TEST(memory_is_registered),
 	CONTRACT_TEST(changes_are_watched),
 	CONTRACT_TEST(bad_descriptors_are_results),
 	CONTRACT_TEST(pipes_are_waited_for),
-	CONTRACT_TEST(waiting_for_a_thread_can_be_canceled),
-	CONTRACT_TEST(begun_by_a_thread_keeps_its_result),
-	CONTRACT_TEST(close_waits_for_threads),
-	CONTRACT_TEST(no_thread_is_a_result),
-	CONTRACT_TEST(many_at_once),
 };
 
 CONTRACT_MAIN(tests)
