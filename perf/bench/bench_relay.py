@@ -1,9 +1,18 @@
 #!/usr/bin/env python3
 """The TCP relay in front of redis-server: ours against haproxy (TCP mode) and nginx (stream), each one thread on the same processor.
 
-Two questions: requests/s under redis-benchmark (closed loop; redis and the client share the other processor), and p99 at one rate for all
-under `zok perf tcp` (open loop; the generator spins on the other processor, so redis shares the relay's). Rounds are interleaved; ratios
-are taken round by round. Everything is a child of this program, bound to 127.0.0.1, and stopped by its pid however the program ends.
+Redis and its client take as much of a processor as any relay, so requests/s in a closed loop say little of the relays: that question comes first, and
+is followed by those in which the relay is what differs. What limits stands in each question's name:
+
+- redis-benchmark: redis and the client share the second processor, and limit;
+- a full processor: beside a program that computes, and comes first, each relay has some fifth of its processor and more to do than that allows.
+  So it limits, its processor never sleeps, and what it carries in a second of its own processor time is what it would carry with all of it;
+- at one rate for all (open loop, redis shares the relay's processor, the load polls on the other): the processor time that the relay takes for a
+  request, and p99 from the planned send;
+- alone: instead of redis one thread is the clients and the server, as light as can be; with many connections on a full processor, as above.
+
+But for the first these are short slices of each relay in turns (relay_load): what the host takes away for a millisecond spoils one slice of many, and
+the median does not hear of it. Everything is a child of this program, bound to 127.0.0.1, and stopped by its pid however the program ends.
 """
 import argparse
 import contextlib
@@ -23,7 +32,8 @@ import tempfile
 PR_SET_PDEATHSIG = 1
 START_SECONDS, STOP_SECONDS = 5, 3
 CONNECTIONS = 50
-P99_ROUNDS_EACH = 4  # short ones: what the host takes away for a millisecond spoils one of many, and the median does not hear of it
+NICE = 7  # beside a program that computes a nice of 0, and its 1,024 shares to these 215
+KEY, VALUE_SIZE = b"bench_relay", 64
 STREAM_MODULE = "/usr/lib/nginx/modules/ngx_stream_module.so"
 LIBC = ctypes.CDLL(None)
 
@@ -140,16 +150,14 @@ def nginx(folder, port, target, cpu):
 OURS, HAPROXY_PLAIN, HAPROXY_SPLICE, NGINX_STREAM, DIRECT = "zokio uring", "haproxy", "haproxy, splice", "nginx stream", "no relay"
 
 
-def relays(build):
-    return [(OURS, ours(build, "uring")), ("zokio epoll", ours(build, "epoll")), (HAPROXY_PLAIN, haproxy(False)),
-            (HAPROXY_SPLICE, haproxy(True)), (NGINX_STREAM, nginx)]
+def relays(build, beside):
+    own = [(OURS, ours(build, "uring")), ("zokio epoll", ours(build, "epoll"))]
+    if beside:
+        own += [("uring, beside", ours(beside, "uring")), ("epoll, beside", ours(beside, "epoll"))]
+    return own + [(HAPROXY_PLAIN, haproxy(False)), (HAPROXY_SPLICE, haproxy(True)), (NGINX_STREAM, nginx)]
 
 
-def carries(port):
-    """Whether a value comes back whole through the relay."""
-    value = os.urandom(100_000)
-    request = b"*3\r\n$3\r\nSET\r\n$5\r\nwhole\r\n$%d\r\n%s\r\n*2\r\n$3\r\nGET\r\n$5\r\nwhole\r\n" % (len(value), value)
-    expected = b"+OK\r\n$%d\r\n%s\r\n" % (len(value), value)
+def exchange(port, request, expected):
     got = b""
     with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", port), timeout=START_SECONDS) as peer:
         peer.sendall(request)
@@ -158,72 +166,80 @@ def carries(port):
     return got == expected
 
 
+def stores(port):
+    return exchange(port, b"*3\r\n$3\r\nSET\r\n$%d\r\n%s\r\n$%d\r\n%s\r\n" % (len(KEY), KEY, VALUE_SIZE, b"v" * VALUE_SIZE), b"+OK\r\n")
+
+
+def carries(port):
+    """Whether a value comes back whole through the relay."""
+    value = os.urandom(100_000)
+    request = b"*3\r\n$3\r\nSET\r\n$5\r\nwhole\r\n$%d\r\n%s\r\n*2\r\n$3\r\nGET\r\n$5\r\nwhole\r\n" % (len(value), value)
+    expected = b"+OK\r\n$%d\r\n%s\r\n" % (len(value), value)
+    return exchange(port, request, expected)
+
+
+class Relays:
+    """All that can be had here, in front of one port."""
+
+    def __init__(self, bench, folder, target, check):
+        self.bench, self.children, self.ports = bench, {}, {}
+        table = relays(bench.options.build, bench.options.beside)
+        for (name, make), port in zip(table, free_ports(len(table))):
+            self.start(name, make, os.path.join(folder, name.replace(" ", "-")), port, target, check)
+
+    def start(self, name, make, folder, port, target, check):
+        os.makedirs(folder)
+        arguments = make(folder, port, target, self.bench.relay_cpu)
+        if not arguments:
+            print(f"  {name} is left out: not there", file=sys.stderr)
+            return
+        child = self.bench.spawn(folder, arguments, self.bench.relay_cpu)
+        if not child.await_port(port) or not check(port):
+            with open(child.log, encoding="utf-8", errors="replace") as log:
+                print(f"  {name} is left out: it does not relay: {log.read()[-400:].strip()}", file=sys.stderr)
+            return
+        self.children[name], self.ports[name] = child, port
+
+    def cases(self):
+        return [f"{name.replace(',', ' and')},{port},{self.children[name].process.pid}" for name, port in self.ports.items()]
+
+    def nice(self, value):
+        for child in self.children.values():
+            os.setpriority(os.PRIO_PROCESS, child.process.pid, value)
+
+
 class Bench:
     def __init__(self, stack, options):
-        self.options, self.ports, self.stack = options, {}, stack
+        self.options, self.stack = options, stack
         cpus = sorted(os.sched_getaffinity(0))
         self.relay_cpu, self.load_cpu = cpus[0], cpus[1 % len(cpus)]
         self.folder = stack.enter_context(tempfile.TemporaryDirectory(prefix="bench_relay"))
-        self.redis = None
-        self.zok = os.path.join(options.build, "tools", "zok")
+        self.redis_port, self.door = free_ports(2)
+        self.redis = self.before_redis = self.before_door = None
 
     def start(self):
         if not shutil.which("redis-server") or not shutil.which("redis-benchmark"):
             sys.exit("bench_relay: redis-server and redis-benchmark are needed (Debian: redis-server, redis-tools)")
-        table = relays(self.options.build)
-        target, *ports = free_ports(1 + len(table))
-        redis = ["redis-server", "--port", str(target), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder]
-        self.redis = self.spawn("redis-server", redis, self.load_cpu, target)
-        if not self.redis:
+        redis = ["redis-server", "--port", str(self.redis_port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", self.folder]
+        self.redis = self.spawn(os.path.join(self.folder, "redis"), redis, self.load_cpu)
+        if not self.redis.await_port(self.redis_port) or not stores(self.redis_port):
             sys.exit("bench_relay: redis-server did not start")
-        for (name, make), port in zip(table, ports):
-            self.start_relay(name, make, port, target)
-        self.ports[DIRECT] = target
+        self.before_redis = Relays(self, os.path.join(self.folder, "a"), self.redis_port, carries)
+        self.before_door = Relays(self, os.path.join(self.folder, "b"), self.door, lambda port: True)
 
-    def spawn(self, name, arguments, cpu, port):
-        folder = os.path.join(self.folder, name.replace(" ", "-"))
+    def spawn(self, folder, arguments, cpu):
         os.makedirs(folder, exist_ok=True)
         child = Child(arguments, cpu, os.path.join(folder, "out.log"))
         self.stack.callback(child.stop)
-        return child if child.await_port(port) else None
+        return child
 
-    def start_relay(self, name, make, port, target):
-        folder = os.path.join(self.folder, name.replace(" ", "-"))
-        os.makedirs(folder, exist_ok=True)
-        arguments = make(folder, port, target, self.relay_cpu)
-        if not arguments:
-            print(f"  {name} is left out: not there", file=sys.stderr)
-            return
-        child = self.spawn(name, arguments, self.relay_cpu, port)
-        if not child or not carries(port):
-            with open(os.path.join(folder, "out.log"), encoding="utf-8", errors="replace") as log:
-                print(f"  {name} is left out: it does not relay: {log.read()[-400:].strip()}", file=sys.stderr)
-            return
-        self.ports[name] = port
-
-    def closed(self, name, requests):
+    def closed(self, port, requests):
         """Requests/s of GET under redis-benchmark, in thousands."""
-        command = ["redis-benchmark", "-h", "127.0.0.1", "-p", str(self.ports[name]), "-t", "get", "-d", "64", "-n", str(requests), "-c",
+        command = ["redis-benchmark", "-h", "127.0.0.1", "-p", str(port), "-t", "get", "-d", "64", "-n", str(requests), "-c",
                    str(CONNECTIONS), "--csv"]
         lines = [line for line in self.load(command).splitlines() if line.startswith('"')]
         rows = list(csv.DictReader(lines))
         return float(rows[-1]["rps"]) / 1000 if rows else math.nan
-
-    def open(self, name, rate):
-        """p99 in µs from the planned send."""
-        path = os.path.join(self.folder, "result.json")
-        command = [self.zok, "perf", "tcp", "--protocol", "redis-get", "--rate", str(round(rate)), "--connections", str(CONNECTIONS), "--duration",
-                   f"{self.options.seconds / P99_ROUNDS_EACH}s", "--warmup", "100ms", "--cpu", str(self.load_cpu), "--quiet", "--json", path,
-                   f"tcp://127.0.0.1:{self.ports[name]}"]
-        with contextlib.suppress(FileNotFoundError):
-            os.unlink(path)
-        self.load(command)
-        try:
-            with open(path, encoding="utf-8") as file:
-                p99 = json.load(file)["corrected"]["p99"]
-        except (OSError, ValueError, KeyError):
-            p99 = None
-        return p99 / 1000 if p99 is not None else math.nan
 
     def load(self, command):
         def prepare():
@@ -236,12 +252,22 @@ class Bench:
 
     def rounds(self, count, measure):
         """{name: figures}; the round that is thrown away warms up and finds who cannot run."""
-        names = [name for name in self.ports if not math.isnan(measure(name))]
+        ports = dict(self.before_redis.ports, **{DIRECT: self.redis_port})
+        names = [name for name, port in ports.items() if not math.isnan(measure(port))]
         figures = {name: [] for name in names}
         for _ in range(count):
             for name in names:
-                figures[name].append(measure(name))
+                figures[name].append(measure(ports[name]))
         return figures
+
+    def ask(self, question, figure, cases, *, rounds, slice_ms, **more):
+        """One question to relay_load, which prints it."""
+        command = [os.path.join(self.options.build, "perf", "bench", "relay_load"), "--question", question, "--figure", figure, "--rounds",
+                   str(min(101, max(1, round(rounds * self.options.rounds / 7)))), "--slice-ms", str(slice_ms), *(["--json"] if self.options.json else [])]
+        for key, value in more.items():
+            command += ["--" + key.replace("_", "-")] + ([str(value)] if value is not True else [])
+        sys.stdout.flush()
+        subprocess.run(command + cases, stdin=subprocess.DEVNULL, timeout=120, check=False)
 
 
 def spread(values):
@@ -273,29 +299,85 @@ def report(options, question, unit, is_higher_better, figures):
     sys.stdout.flush()
 
 
-def compare(bench, options):
-    # A round takes about as long as asked, whatever the machine.
-    requests = max(5000, round(bench.closed(DIRECT, 20000) * 1000 * options.seconds / 2))
-    figures = bench.rounds(options.rounds, lambda name: bench.closed(name, requests))
-    report(options, "relay before redis, throughput", "1000 requests/s", True, figures)
-    if not os.access(bench.zok, os.X_OK):
-        print("  p99 at the same load is left out: there is no tools/zok", file=sys.stderr)
-        return
-    # Half of what the slowest relay carried: a load that all of them can meet.
-    rate = options.rate or 500 * min(statistics.median(values) for values in figures.values())
+COMPUTES = [sys.executable, "-c", "while True: pass"]
+REDIS = {"redis_get": f"{KEY.decode()}:{VALUE_SIZE}", "connections": CONNECTIONS}
+
+
+def limited_by_redis(bench, options):
+    """Returns requests/s that all of them reached."""
+    requests = max(5000, round(bench.closed(bench.redis_port, 20000) * 1000 * options.seconds / 2))
+    figures = bench.rounds(options.rounds, lambda port: bench.closed(port, requests))
+    report(options, "relay before redis, redis-benchmark", "1000 requests/s", True, figures)
+    return 1000 * min(statistics.median(values) for values in figures.values())
+
+
+@contextlib.contextmanager
+def full_processor(bench, group):
+    """A program that computes, and comes first, on the relays' processor: each of them is the limit, and that processor never sleeps."""
+    competitor = bench.spawn(os.path.join(bench.folder, "competitor"), COMPUTES, bench.relay_cpu)
+    group.nice(NICE)
+    yield
+    group.nice(0)
+    competitor.stop()
+
+
+def limited_by_the_relay(bench):
+    """Redis and the load, which sleeps, have the second processor."""
+    with full_processor(bench, bench.before_redis):
+        bench.ask("relay before redis, a full processor", "core", bench.before_redis.cases(), rounds=31, slice_ms=60, sleeps=True, **REDIS)
+
+
+def at_one_rate(bench, rate):
     bench.redis.pin(bench.relay_cpu)
-    figures = bench.rounds(P99_ROUNDS_EACH * options.rounds, lambda name: bench.open(name, rate))
-    report(options, "relay before redis, p99", f"us at {rate:.0f} requests/s", False, figures)
+    cases = bench.before_redis.cases()
+    for part in (0.25, 0.5):
+        load = f"{part * 100:.0f} %"
+        bench.ask(f"relay before redis, processor time at {load}", "cpu", cases, rounds=61, slice_ms=15, rate=round(rate * part), **REDIS)
+        bench.ask(f"relay before redis, p99 at {load}", "p99", cases + [f"{DIRECT},{bench.redis_port},0"], rounds=101, slice_ms=15,
+                  rate=round(rate * part), **REDIS)
+    bench.redis.pin(bench.load_cpu)
+
+
+def without_redis(bench):
+    def ask(connections, size, slice_ms):
+        bench.ask(f"relay alone, {connections} connections, {size} B", "core", bench.before_door.cases(), rounds=31, slice_ms=slice_ms,
+                  door=f"{bench.door}:{size}", connections=connections)
+
+    ask(1, 64, 20)
+    ask(1, 4096, 20)
+    with full_processor(bench, bench.before_door):
+        for size in (64, 4096):
+            for connections in (64, 512):
+                ask(connections, size, 40)
+
+
+def compare(bench, options):
+    asked = [part for part in PARTS if options.only in part]
+    rate = options.rate
+    if "redis-benchmark" in asked or ("rate" in asked and not rate):
+        reached = limited_by_redis(bench, options)
+        rate = rate or reached
+    if "full" in asked:
+        limited_by_the_relay(bench)
+    if "rate" in asked:
+        at_one_rate(bench, rate)
+    if "alone" in asked:
+        without_redis(bench)
+
+
+PARTS = ("redis-benchmark", "full", "rate", "alone")
 
 
 def read_options():
     here = os.path.dirname(os.path.abspath(__file__))
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--json", action="store_true", help="one JSON object a question")
-    parser.add_argument("--rounds", type=int, default=7)
-    parser.add_argument("--seconds", type=float, default=1, help="of each measurement")
-    parser.add_argument("--rate", type=float, help="requests/s of the open loop (half of the slowest relay's throughput)")
+    parser.add_argument("--rounds", type=int, default=7, help="of redis-benchmark; the slices are more, in proportion")
+    parser.add_argument("--seconds", type=float, default=0.6, help="of each run of redis-benchmark")
+    parser.add_argument("--rate", type=float, help="requests/s that half and a quarter of are asked for (what the slowest reached under redis-benchmark)")
+    parser.add_argument("--only", default="", help=f"the questions whose name contains it: {', '.join(PARTS)}")
     parser.add_argument("--build", default=os.path.dirname(os.path.dirname(here)), help="the build folder (that of this program)")
+    parser.add_argument("--beside", help="another build folder: its relay is asked as well")
     options = parser.parse_args()
     if options.rounds < 1 or options.seconds <= 0:
         parser.error("--rounds and --seconds are above 0")
