@@ -11,6 +11,10 @@
  * again, after its last completion); it never waits there. A multishot op is delivered with has_more until its last completion. An engine
  * that cannot do a multishot natively repeats the single shot itself.
  *
+ * Descriptors. What an engine keeps of a descriptor (that it is watched, how it was found, a slot in a table of its own) is kept until a
+ * ZOK_OP_CLOSE or a ZOK_OP_FORGET. Either ends who waits on the descriptor, and is completed after the last of them. After a FORGET the engine holds
+ * nothing of it: another engine, of any core, may be given it, and what becomes of it there is no event here.
+ *
  * Silence. Nobody waits for the success of a ZOK_OP_SEND that is_silent: it alone ends no wait, and is delivered with whatever ends one. The op
  * may end with -EAGAIN where another would wait for room. Its owner may clear the flag while it is in flight: the next wait then delivers
  * it without sleeping, if the kernel has taken it. An engine may treat it as any other op.

@@ -2,8 +2,8 @@
  * The contract between the readiness engine and what the system tells readiness with: epoll, later kqueue.
  *
  * A backend watches descriptors for both directions, edge-triggered, from the first op that has to wait until the descriptor is closed:
- * EPOLLIN | EPOLLOUT | EPOLLET in one registration, or EVFILT_READ and EVFILT_WRITE with EV_CLEAR. There is nothing to change and nothing to
- * take back, since closing a descriptor ends its registration; what comes late is told from what is new by the tag.
+ * EPOLLIN | EPOLLOUT | EPOLLET in one registration, or EVFILT_READ and EVFILT_WRITE with EV_CLEAR. There is nothing to change, and closing a
+ * descriptor ends its registration; it is taken back only from one that goes to another engine. What comes late is told from what is new by the tag.
  *
  * A backend keeps no state of descriptors and knows nothing of ops. It belongs to the core's thread; wake() alone is for any thread.
  */
@@ -35,6 +35,9 @@ struct zok__poll_backend_ops {
 	 * the engine's back.
 	 */
 	int (*watch)(struct zok__poll_backend *backend, int fd, uint64_t tag);
+
+	/* No more events of a descriptor that is watched and stays open. Where that fails its events still come, under a tag that is nobody's. */
+	void (*unwatch)(struct zok__poll_backend *backend, int fd);
 
 	/*
 	 * Waits as the engine's wait() does, and reports each event by zok__poll_ready() and each wake() by zok__poll_woken(). Never reports one

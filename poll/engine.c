@@ -315,28 +315,44 @@ static int32_t close_now(int fd)
 	return close(fd) < 0 && errno != EINTR ? -errno : 0;
 }
 
-/*
- * The close is completed after those that it ended, so that its owner may free what they used. A thread that has the descriptor in its hands is
- * waited for: the number must not become another file's under it.
- */
-static void run_close(struct zok__poll *poll, struct zok_op *op)
+/* Returns whether somebody has waited on it. */
+static bool forget(struct zok__poll *poll, int fd, bool stays_open)
+{
+	struct zok__poll_fd *state = zok__poll_fd_find(poll, fd);
+	bool has_ended = state && (state->readers || state->writers || state->watchers);
+
+	if (!state)
+		return false;
+	if (stays_open && state->is_watched)
+		poll->backend_ops->unwatch(poll->backend, fd);
+	zok__poll_end_all(poll, state);
+	zok__poll_fd_forget(state);
+	return has_ended;
+}
+
+/* A thread that has the descriptor in its hands is waited for: the number must not become another file's under it. */
+static bool waits_for_threads(struct zok__poll *poll, struct zok_op *op)
 {
 	struct zok__poll_fd *state = zok__poll_fd_find(poll, op->fd);
-	bool has_ended = state && (state->readers || state->writers || state->watchers);
+
+	if (ZOK_LIKELY(!state || state->offloaded_count == 0))
+		return false;
+	zok__poll_end_all(poll, state);
+	zok__offload_cancel_on(&poll->offload, op->fd);
+	queue_join(&poll->closing, op, POLL_AT_CLOSING);
+	return true;
+}
+
+/* The op is completed after those that it ended, so that its owner may free what they used. */
+static void run_close_or_forget(struct zok__poll *poll, struct zok_op *op)
+{
+	bool stays_open = op->kind == ZOK_OP_FORGET, has_ended;
 	int32_t result;
 
-	if (state && ZOK_UNLIKELY(state->offloaded_count > 0)) {
-		zok__poll_end_all(poll, state);
-		zok__offload_cancel_on(&poll->offload, op->fd);
-		queue_join(&poll->closing, op, POLL_AT_CLOSING);
+	if (waits_for_threads(poll, op))
 		return;
-	}
-
-	if (state) {
-		zok__poll_end_all(poll, state);
-		zok__poll_fd_forget(state);
-	}
-	result = close_now(op->fd);
+	has_ended = forget(poll, op->fd, stays_open);
+	result = stays_open ? 0 : close_now(op->fd);
 	if (has_ended)
 		end_later(poll, op, result);
 	else
@@ -345,8 +361,8 @@ static void run_close(struct zok__poll *poll, struct zok_op *op)
 
 static void run_at_once(struct zok__poll *poll, struct zok_op *op)
 {
-	if (op->kind == ZOK_OP_CLOSE)
-		run_close(poll, op);
+	if (op->kind == ZOK_OP_CLOSE || op->kind == ZOK_OP_FORGET)
+		run_close_or_forget(poll, op);
 	else if (op->kind == ZOK_OP_SHUTDOWN)
 		end(poll, op, shutdown(op->fd, op->arg.shutdown_how) < 0 ? -errno : 0);
 	else
@@ -363,7 +379,7 @@ static void go_on_closing(struct zok__poll *poll)
 		struct zok_op *next = op->engine_next;
 
 		op->engine_state = POLL_AT_NOTHING;
-		run_close(poll, op);
+		run_close_or_forget(poll, op);
 		op = next;
 	}
 }
@@ -413,7 +429,7 @@ void zok__poll_cancel(struct zok__engine *engine, struct zok_op *op)
 	case POLL_AT_ENDINGS: return;
 	case POLL_AT_THREADS: zok__offload_cancel(&poll->offload, op); return;
 	case POLL_AT_LATER:
-		if (op->kind != ZOK_OP_CLOSE) {
+		if (op->kind != ZOK_OP_CLOSE && op->kind != ZOK_OP_FORGET) {
 			op->future.result = -ECANCELED;
 			op->engine_state = POLL_AT_ENDINGS;
 		}

@@ -83,6 +83,13 @@ static int epoll_watch(struct zok__poll_backend *backend, int fd, uint64_t tag)
 	return -errno;
 }
 
+static void epoll_unwatch(struct zok__poll_backend *backend, int fd)
+{
+	struct epoll_event unused = {0};
+
+	epoll_ctl(backend->epoll_fd, EPOLL_CTL_DEL, fd, &unused);
+}
+
 /* Rounded up, so that nobody wakes too early and has to sleep again. */
 static int milliseconds(uint64_t timeout_ns)
 {
@@ -150,6 +157,7 @@ static const struct zok__poll_backend_ops epoll_backend = {
 	.create = epoll_create_backend,
 	.destroy = epoll_destroy,
 	.watch = epoll_watch,
+	.unwatch = epoll_unwatch,
 	.wait = epoll_wait_backend,
 	.wake = epoll_wake,
 	.describe = epoll_describe,

@@ -64,6 +64,7 @@ const struct zok_export_field zok__export_fields[] = {
 	OP("memory_unmap", MEMORY_UNMAP),
 	OP("memory_register", MEMORY_REGISTER),
 	OP("memory_unregister", MEMORY_UNREGISTER),
+	OP("forget", FORGET),
 	COUNTER(completions),
 	COUNTER(cancels),
 	COUNTER(submits),

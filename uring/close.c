@@ -1,9 +1,9 @@
-/* A close ends those who wait on its descriptor, and is done after the last of them. */
+/* A close ends those who wait on its descriptor, and is done after the last of them; and so does an op that forgets it. */
 #include "uring/uring.h"
 
 static bool is_on(const struct zok_op *op, int fd)
 {
-	return op && op->fd == fd && op->kind != ZOK_OP_CLOSE && op->kind != ZOK_OP_NOP;
+	return op && op->fd == fd && !zok__uring_lets_go(op) && op->kind != ZOK_OP_NOP;
 }
 
 /* Every op of this descriptor that is in flight: is there one? `visit` may be NULL. Linear in all that is in flight: a rare way to close. */

@@ -117,13 +117,13 @@ static void fill_kind(const struct zok__uring *uring, struct io_uring_sqe *sqe, 
 	case ZOK_OP_SPLICE: fill_splice(sqe, op); break;
 	case ZOK_OP_POLL: fill_plain(sqe, IORING_OP_POLL_ADD, op->fd, 0, poll_mask(op->arg.poll_events)); break;
 	case ZOK_OP_CLOSE: fill_plain(sqe, IORING_OP_CLOSE, op->fd, 0, 0); break;
-	default: fill_plain(sqe, IORING_OP_NOP, -1, 0, 0); break;
+	default: fill_plain(sqe, IORING_OP_NOP, -1, 0, 0); break; /* FORGET, too: the kernel keeps nothing of a descriptor without ops */
 	}
 }
 
 static bool has_descriptor(const struct zok_op *op)
 {
-	return op->kind != ZOK_OP_NOP && op->kind != ZOK_OP_CLOSE && op->fd != AT_FDCWD;
+	return op->kind != ZOK_OP_NOP && !zok__uring_lets_go(op) && op->fd != AT_FDCWD;
 }
 
 static void fill(const struct zok__uring *uring, struct io_uring_sqe *sqe, const struct zok_op *op)
@@ -166,11 +166,11 @@ static bool issue(struct zok__uring *uring, struct zok_op *op)
 {
 	struct io_uring_sqe *sqe;
 
-	if (op->kind == ZOK_OP_CLOSE && zok__uring_close_waits(uring, op))
+	if (zok__uring_lets_go(op) && zok__uring_close_waits(uring, op))
 		return true;
 	if (zok__op_is_of_file(op))
 		return zok__uring_file_issue(uring, op);
-	if (op->kind == ZOK_OP_CLOSE && !zok__uring_direct_leave(uring, op->fd))
+	if (zok__uring_lets_go(op) && !zok__uring_direct_leave(uring, op->fd))
 		return false;
 	sqe = zok__uring_take_sqe(uring);
 	if (ZOK_UNLIKELY(!sqe))
@@ -258,7 +258,7 @@ void zok__uring_cancel(struct zok__engine *engine, struct zok_op *op)
 {
 	struct zok__uring *uring = zok__uring_of(engine);
 
-	if (op->handle == 0 || op->kind == ZOK_OP_CLOSE || (op->engine_state & ZOK__URING_OP_CANCELED))
+	if (op->handle == 0 || zok__uring_lets_go(op) || (op->engine_state & ZOK__URING_OP_CANCELED))
 		return;
 	op->engine_state |= ZOK__URING_OP_CANCELED;
 	if (op->engine_state & ZOK__URING_OP_WAITS) {

@@ -87,7 +87,7 @@ struct zok__uring {
 	struct zok__uring_queue cancels;			/* ops in flight whose cancel found no SQE */
 	struct zok__uring_silent silent[ZOK__URING_SILENT_MAX]; /* in the order of their SQEs */
 	uint32_t silent_count;
-	struct zok__uring_queue closing; /* closes that wait for the end of the ops on their descriptor */
+	struct zok__uring_queue closing; /* closes and forgets that wait for the end of the ops on their descriptor */
 	struct zok__descriptors descriptors;
 	struct zok__direct direct;
 	struct zok__uring_pinned pinned[ZOK__URING_PINNED_MAX]; /* by the number that the kernel knows it under */
@@ -170,6 +170,12 @@ unsigned zok__uring_pump(struct zok__uring *uring);
 struct io_uring_sqe *zok__uring_take_sqe(struct zok__uring *uring);
 
 void zok__uring_finish_op(struct zok__uring *uring, struct zok_op *op, const struct zok_completion *completion);
+
+/* Whether the op ends what the engine knows of its descriptor, and so waits for the ops on it. */
+static inline bool zok__uring_lets_go(const struct zok_op *op)
+{
+	return op->kind == ZOK_OP_CLOSE || op->kind == ZOK_OP_FORGET;
+}
 
 /* close.c */
 bool zok__uring_close_waits(struct zok__uring *uring, struct zok_op *op);

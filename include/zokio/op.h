@@ -31,6 +31,7 @@ enum zok_op_kind {
 	ZOK_OP_SPLICE, /* between two descriptors, one of them a pipe */
 	ZOK_OP_POLL,   /* until the descriptor is ready for `poll_events` (POLLIN…); the result is what is ready */
 	ZOK_OP_CLOSE,  /* the engine forgets what it knew of the descriptor; never cancelled */
+	ZOK_OP_FORGET, /* the same, and the descriptor stays open: it goes to another engine; never cancelled */
 	/* Files and paths: fs.h has the calls. Done by the kernel's own asynchrony or by a thread, never on the core's time. */
 	ZOK_OP_FILE_OPEN, /* `fd` is the folder that a relative path begins at, or AT_FDCWD; the result is a descriptor (CLOEXEC) */
 	ZOK_OP_FILE_READ, /* offset -1: the file's position; may be short */

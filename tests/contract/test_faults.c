@@ -117,12 +117,17 @@ static void submit_all(struct scene *scene)
 		call_submit(&scene->calls[i]);
 }
 
-static void close_by_engine(struct scene *scene, int fd)
+static void let_go_by_engine(struct scene *scene, enum zok_op_kind kind, int fd)
 {
 	if (fd < 0)
 		return;
-	call_prepare(add(scene), scene->rig, ZOK_OP_CLOSE, fd);
+	call_prepare(add(scene), scene->rig, kind, fd);
 	call_submit(&scene->calls[scene->count - 1]);
+}
+
+static void close_by_engine(struct scene *scene, int fd)
+{
+	let_go_by_engine(scene, ZOK_OP_CLOSE, fd);
 }
 
 static void note_accepted(struct call *call, const struct zok_completion *completion)
@@ -207,6 +212,7 @@ static void play(struct rig *rig)
 	rig->engine->ops->wake(rig->engine);
 	play_connect(&scene, listener, client, &address);
 	play_stream(&scene, pair[0], pair[1]);
+	let_go_by_engine(&scene, ZOK_OP_FORGET, pair[0]);
 	play_splice(&scene, pair[0], pair[1], pipe);
 	play_files(&scene, pipe, fileno(file));
 	close_by_engine(&scene, scene.accepted);

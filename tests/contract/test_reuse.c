@@ -1,4 +1,7 @@
-/* A descriptor that is closed is forgotten: who waited on it is ended, and its number's next file is not taken for it. */
+/*
+ * A descriptor that is closed is forgotten: who waited on it is ended, and its number's next file is not taken for it. One that is only forgotten
+ * stays open and lives on in another engine.
+ */
 #include "tests/contract/harness.h"
 
 #include <errno.h>
@@ -159,11 +162,92 @@ static void a_duplicate_outlives_the_close(void **state)
 	run_close(rig, again[1]);
 }
 
+static int32_t run_forget(struct rig *rig, int fd)
+{
+	struct call call;
+
+	call_prepare(&call, rig, ZOK_OP_FORGET, fd);
+	return call_run(&call);
+}
+
+static void forgetting_ends_those_who_wait(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct call recv, multi, forgetting;
+	int fds[2];
+	char buf[8];
+
+	order_count = 0;
+	unix_pair(fds);
+	prepare_recv(&recv, rig, fds[1], buf, sizeof buf);
+	call_prepare(&multi, rig, ZOK_OP_RECV_BUFFERS, fds[1]);
+	call_prepare(&forgetting, rig, ZOK_OP_FORGET, fds[1]);
+	recv.each = multi.each = forgetting.each = note_order;
+	call_submit(&recv);
+	call_submit(&multi);
+	rig_turn(rig, 0);
+	call_submit(&forgetting);
+	call_cancel(&forgetting); /* it is never cancelled */
+	assert_int_equal(call_await(&forgetting), 0);
+	rig_drain(rig);
+	assert_int_equal(recv.result, -ECANCELED);
+	assert_int_equal(multi.result, -ECANCELED);
+	assert_ptr_equal(order[2], &forgetting);
+	assert_int_equal(write(fds[0], "open", 4), 4);
+	assert_int_equal(read(fds[1], buf, sizeof buf), 4); /* nobody has taken it */
+	run_close(rig, fds[0]);
+	run_close(rig, fds[1]);
+}
+
+/* The other's. It is driven by hand. */
+static void another_engine_hears_it(struct rig *other, int fd, int peer)
+{
+	struct call recv;
+	char buf[8];
+
+	prepare_recv(&recv, other, fd, buf, sizeof buf);
+	call_submit(&recv);
+	rig_turn(other, 0);
+	assert_false(recv.is_done);
+	assert_int_equal(write(peer, "abc", 3), 3);
+	assert_int_equal(call_await(&recv), 3);
+	assert_memory_equal(buf, "abc", 3);
+	assert_int_equal(run_forget(other, fd), 0);
+}
+
+/* To and fro, each time watched anew. What happens to it there wakes nobody here. */
+static void a_forgotten_descriptor_lives_in_another_engine(void **state)
+{
+	struct rig *rig = rig_of(state), other;
+	struct call recv;
+	int fds[2];
+	char buf[8];
+	uint64_t begin_ns;
+
+	assert_int_equal(rig_open(&other), 0);
+	tcp_pair(fds);
+	for (int i = 0; i < 20; i++) {
+		prepare_recv(&recv, rig, fds[1], buf, sizeof buf);
+		call_submit(&recv);
+		rig_turn(rig, 0);
+		assert_int_equal(write(fds[0], "here", 4), 4);
+		assert_int_equal(call_await(&recv), 4);
+		assert_int_equal(run_forget(rig, fds[1]), 0);
+		assert_int_equal(run_forget(rig, fds[1]), 0); /* there is nothing to forget */
+		another_engine_hears_it(&other, fds[1], fds[0]);
+		begin_ns = now_ns();
+		assert_int_equal(rig_turn(rig, 200 * ZOK_US), 0);
+		assert_true(now_ns() - begin_ns >= 200 * ZOK_US);
+	}
+	rig_close(&other);
+	run_close(rig, fds[0]);
+	run_close(rig, fds[1]);
+}
+
 static const struct CMUnitTest tests[] = {
-	CONTRACT_TEST(close_ends_those_who_wait),
-	CONTRACT_TEST(the_number_is_used_again),
-	CONTRACT_TEST(closed_between_event_and_delivery),
-	CONTRACT_TEST(a_duplicate_outlives_the_close),
+	CONTRACT_TEST(close_ends_those_who_wait),	  CONTRACT_TEST(the_number_is_used_again),
+	CONTRACT_TEST(closed_between_event_and_delivery), CONTRACT_TEST(a_duplicate_outlives_the_close),
+	CONTRACT_TEST(forgetting_ends_those_who_wait),	  CONTRACT_TEST(a_forgotten_descriptor_lives_in_another_engine),
 };
 
 CONTRACT_MAIN(tests)
