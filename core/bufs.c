@@ -73,8 +73,25 @@ void zok__buf_release(struct zok_buf *buf)
 {
 	struct zok__bufs *bufs = buf->bufs;
 
-	assert(buf->is_out && bufs->out_count > 0);
+	assert(buf->is_out);
+	if (ZOK_UNLIKELY(!bufs)) {
+		zok__release(zok_allocator(), buf, sizeof *buf + buf->len);
+		return;
+	}
+	assert(bufs->out_count > 0);
 	buf->is_out = false;
 	bufs->out_count--;
 	bufs->engine->ops->release(bufs->engine, buf);
+}
+
+struct zok_buf *zok__buf_make_loose(size_t len)
+{
+	struct zok_buf *buf;
+
+	if (len > BUFS_SIZE_MAX)
+		return NULL;
+	buf = zok__allocate(zok_allocator(), sizeof *buf + len, _Alignof(struct zok_buf));
+	if (buf)
+		*buf = (struct zok_buf){.data = (uint8_t *)(buf + 1), .len = (uint32_t)len, .is_out = true};
+	return buf;
 }

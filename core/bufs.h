@@ -13,13 +13,13 @@ struct zok__engine;
 
 /* One buffer as its receiver sees it. The header stands apart from the memory, so that data stays aligned and dense. */
 struct zok_buf {
-	uint8_t *data;	      /* this buffer's memory */
-	uint32_t len;	      /* what was received into it */
-	uint32_t read_offset; /* the receiver's: how much of it has been consumed */
-	struct zok_buf *next; /* the receiver's list while given out, the engine's free list otherwise */
-	struct zok__bufs *bufs;
-	uint16_t id; /* its index, and the kernel's buffer id */
-	bool is_out; /* given out; a release of a free buffer is a fault */
+	uint8_t *data;		/* this buffer's memory */
+	uint32_t len;		/* what was received into it */
+	uint32_t read_offset;	/* the receiver's: how much of it has been consumed */
+	struct zok_buf *next;	/* the receiver's list while given out, the engine's free list otherwise */
+	struct zok__bufs *bufs; /* NULL: a loose one, of no pool */
+	uint16_t id;		/* its index, and the kernel's buffer id */
+	bool is_out;		/* given out; a release of a free buffer is a fault */
 };
 
 struct zok__bufs {
@@ -42,7 +42,15 @@ void zok__bufs_finish(struct zok__bufs *bufs);
 /* For engines: notes that a buffer went out with `len` bytes in it. */
 struct zok_buf *zok__bufs_give(struct zok__bufs *bufs, uint16_t id, uint32_t len);
 
-/* For receivers: gives it back to the engine. */
+/* For receivers: gives it back to the engine, or frees a loose one. */
 void zok__buf_release(struct zok_buf *buf);
+
+/* One of no pool, for `len` bytes that came from elsewhere: received on another core, say. NULL: no memory, or more than a buffer can hold. */
+struct zok_buf *zok__buf_make_loose(size_t len);
+
+static inline bool zok__buf_is_loose(const struct zok_buf *buf)
+{
+	return !buf->bufs;
+}
 
 #endif

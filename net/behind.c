@@ -123,6 +123,8 @@ static void ended(struct zok__behind *behind, int result)
 	wake_flusher(socket);
 	if (ZOK_UNLIKELY(socket->closer != NULL))
 		zok__close_continue(socket);
+	else if (ZOK_UNLIKELY(socket->mover != NULL))
+		zok__move_continue(socket);
 }
 
 /* The socket takes no more at once: from now on the op waits, and its end ends a wait as any other's. */

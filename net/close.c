@@ -19,7 +19,7 @@ static struct zok_close *close_of(struct zok_future *future)
 
 static bool is_quiet(const struct zok_socket *socket)
 {
-	return !zok__op_is_in_flight(&socket->recv_op) && !socket->sender && !socket->behind;
+	return !zok__op_is_in_flight(&socket->recv_op) && !socket->sender && !socket->behind && !socket->mover;
 }
 
 static void submit_close(struct zok_close *close, int fd, zok_op_deliver_fn deliver)
@@ -71,6 +71,7 @@ void zok__close_continue(struct zok_socket *socket)
 static void abort_all(struct zok_socket *socket)
 {
 	zok__accept_abort(socket);
+	zok__move_abort(socket);
 	zok__recv_abort(socket);
 	zok__send_abort(socket);
 	zok__behind_abort_flush(socket);

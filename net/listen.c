@@ -185,6 +185,7 @@ static int create(struct zok__door **out, const struct zok__address *address, co
 		return fd;
 	}
 	zok__socket_init(&door->socket, net, fd);
+	zok__count(&net->core->counters->stats.sockets_opened, 1);
 	door->socket.is_door = true;
 	zok_list_push_back(&net->doors, &door->among);
 	*out = door;

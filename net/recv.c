@@ -109,9 +109,12 @@ static void start_for(struct zok_socket *socket, const struct zok_recv *reader)
 /* What came back feeds who has waited longest; it may meet another socket there first, and then starves again. */
 void zok__recv_give_back(struct zok__net *net, struct zok_buf *buf)
 {
+	bool is_of_pool = !zok__buf_is_loose(buf);
 	struct zok_list *link;
 
 	zok__buf_release(buf);
+	if (ZOK_UNLIKELY(!is_of_pool))
+		return;
 	link = zok_list_pop_front(&net->starving);
 	if (ZOK_UNLIKELY(link != NULL))
 		start_multishot(ZOK_CONTAINER_OF(link, struct zok_socket, starving));
@@ -184,6 +187,8 @@ static void multishot_deliver(struct zok_op *op, const struct zok_completion *co
 		wake_reader(socket);
 	if (ZOK_UNLIKELY(socket->closer != NULL))
 		zok__close_continue(socket);
+	else if (ZOK_UNLIKELY(socket->mover != NULL))
+		zok__move_continue(socket);
 }
 
 /* The reader's memory is its own again. Bytes that came before a cancel or a close are its result. */
@@ -264,7 +269,7 @@ static int admit(const struct zok_socket *socket)
 		return -EBADF;
 	if (socket->is_door)
 		return -ENOTCONN;
-	return socket->reader ? -EBUSY : 0;
+	return socket->reader || socket->mover ? -EBUSY : 0;
 }
 
 static bool recv_begin(struct zok_recv *recv)
@@ -346,6 +351,43 @@ void zok_recv_buf_prepare(struct zok_recv *recv, struct zok_socket *socket)
 	recv->buf = NULL;
 	recv->may_give_up = false;
 }
+
+/* ---- A move ---- */
+
+void zok__recv_queue(struct zok_socket *socket, struct zok_buf *buf)
+{
+	queue_push(socket, buf);
+}
+
+struct zok_buf *zok__recv_take_all(struct zok_socket *socket)
+{
+	struct zok_buf *first = socket->first;
+
+	socket->first = NULL;
+	socket->queued_count = 0;
+	return first;
+}
+
+void zok__recv_put_back(struct zok_socket *socket, struct zok_buf *first)
+{
+	struct zok_buf *next;
+
+	assert(!socket->first || !first);
+	for (; first; first = next) {
+		next = first->next;
+		queue_push(socket, first);
+	}
+}
+
+/* Without a reader nothing else is in flight than the multishot. */
+bool zok__recv_stop(struct zok_socket *socket)
+{
+	if (socket->recv_state == ZOK__RECV_ARMED)
+		pause_multishot(socket);
+	return zok__op_is_in_flight(&socket->recv_op);
+}
+
+/* ---- Close ---- */
 
 void zok__recv_abort(struct zok_socket *socket)
 {

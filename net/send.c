@@ -61,7 +61,7 @@ static int admit(const struct zok_socket *socket)
 		return -EBADF;
 	if (socket->send_error < 0)
 		return socket->send_error;
-	return socket->sender ? -EBUSY : 0;
+	return socket->sender || socket->mover ? -EBUSY : 0;
 }
 
 /* False: it waits in socket->sender for the send behind. */

@@ -90,7 +90,7 @@ void zok__socket_init(struct zok_socket *socket, struct zok__net *net, int fd)
 	socket->fd = fd;
 	socket->net = net;
 	zok_list_push_back(&net->open, &socket->open);
-	zok__count(&net->core->counters->stats.sockets_opened, 1);
+	zok__set(&net->core->counters->stats.connections_open, net->sockets.used_count);
 }
 
 int zok__socket_create(struct zok_socket **out, int fd)
@@ -101,20 +101,31 @@ int zok__socket_create(struct zok_socket **out, int fd)
 	if (!socket)
 		return -ENOMEM;
 	zok__socket_init(socket, net, fd);
+	zok__count(&net->core->counters->stats.sockets_opened, 1);
 	*out = socket;
 	return 0;
+}
+
+void zok__socket_free(struct zok_socket *socket)
+{
+	struct zok__net *net = socket->net;
+
+	zok_list_remove(&socket->open);
+	zok_pool_put(&net->sockets, socket);
+	zok__set(&net->core->counters->stats.connections_open, net->sockets.used_count);
 }
 
 void zok__socket_destroy(struct zok_socket *socket)
 {
 	struct zok__net *net = socket->net;
 
-	zok_list_remove(&socket->open);
 	zok__count(&net->core->counters->stats.sockets_closed, 1);
-	if (socket->is_door)
+	if (socket->is_door) {
+		zok_list_remove(&socket->open);
 		zok__listen_release(socket);
-	else
-		zok_pool_put(&net->sockets, socket);
+	} else {
+		zok__socket_free(socket);
+	}
 	zok__shortage_feed(net);
 }
 
@@ -142,8 +153,8 @@ int zok_shutdown(struct zok_socket *socket, enum zok_shutdown_side side)
 
 	if (zok__socket_is_foreign(socket))
 		return -EXDEV;
-	if (socket->closer)
-		return -EBADF;
+	if (socket->closer || socket->mover)
+		return socket->closer ? -EBADF : -EBUSY;
 	if ((unsigned)side >= sizeof how / sizeof *how)
 		return -EINVAL;
 	rc = side == ZOK_SHUTDOWN_READ ? 0 : zok__behind_flush(socket);

@@ -9,6 +9,7 @@
  *   connect.c  connections made
  *   shortage.c connects that wait for a descriptor, and doors that rest meanwhile
  *   close.c    the end, in order
+ *   move.c     to another core
  *   forward.c  from one socket to another
  *   address.c  addresses as text;  sys.c  the system calls that no engine makes
  *
@@ -47,6 +48,7 @@ struct zok_socket {
 	struct zok__behind *behind;   /* a small send that its sender does not wait for (behind.c) */
 	struct zok_future *flusher;   /* who waits for the end of `behind` */
 	struct zok_close *closer;     /* from here on nothing begins */
+	struct zok__move *mover;      /* to another core: nothing begins meanwhile */
 	struct zok__net *net;
 	int recv_result;
 	int send_error;		/* of a send behind: the next one's result */
@@ -92,10 +94,14 @@ struct zok__net *zok__net(void);
 /* Makes `fd` a socket; the descriptor stays the caller's if that fails. -ENOMEM. */
 int zok__socket_create(struct zok_socket **socket, int fd);
 
+/* One more of the core's; whether it was opened, or has moved here, is counted by the caller. */
 void zok__socket_init(struct zok_socket *socket, struct zok__net *net, int fd);
 
 /* The descriptor is closed, nothing is in flight. */
 void zok__socket_destroy(struct zok_socket *socket);
+
+/* The memory of one that is no door; the descriptor lives on elsewhere. */
+void zok__socket_free(struct zok_socket *socket);
 
 /* Whether the running task's awaits would be cut short. */
 static inline bool zok__is_cut(const struct zok__net *net)
@@ -129,6 +135,16 @@ void zok__recv_give_back(struct zok__net *net, struct zok_buf *buf);
 
 /* zok_recv_buf() that returns -ENOBUFS where that would wait for others to give buffers back. */
 ssize_t zok__recv_buf_or_shortage(struct zok_socket *socket, struct zok_buf **buf);
+
+/* For a move: received, not yet taken, linked by `next`, and taken off the socket; and how they come back to where nothing was received meanwhile. */
+struct zok_buf *zok__recv_take_all(struct zok_socket *socket);
+void zok__recv_put_back(struct zok_socket *socket, struct zok_buf *first);
+
+/* Behind what has been received. */
+void zok__recv_queue(struct zok_socket *socket, struct zok_buf *buf);
+
+/* For a move: asks for the end of what is in flight. Returns whether something still is. */
+bool zok__recv_stop(struct zok_socket *socket);
 
 /* For close: ends the reader's wait, drops what is queued, asks for the end of what is in flight. */
 void zok__recv_abort(struct zok_socket *socket);
@@ -164,6 +180,14 @@ void zok__behind_abort_flush(struct zok_socket *socket);
 
 /* Suspends until what was taken is the kernel's. What a send behind failed with, also one before; -EBADF: closed meanwhile; -ECANCELED, -ETIMEDOUT by the scope; -EBUSY: another task does the same. Fibers only. */
 int zok__behind_flush(struct zok_socket *socket);
+
+/* ---- move.c ---- */
+
+/* Something has ended: the move that waits for it may go on. */
+void zok__move_continue(struct zok_socket *socket);
+
+/* For close: a move that can still be given up is told -EBADF; the close waits for any other. */
+void zok__move_abort(struct zok_socket *socket);
 
 /* ---- accept.c ---- */
 

@@ -43,6 +43,8 @@ static const struct {
 	{"fd_shortages", TOP_FD_SHORTAGES},
 	{"sockets_opened", TOP_SOCKETS_OPENED},
 	{"sockets_closed", TOP_SOCKETS_CLOSED},
+	{"connections_moved_in", TOP_CONNECTIONS_MOVED_IN},
+	{"connections_moved_out", TOP_CONNECTIONS_MOVED_OUT},
 	{"bytes_received", TOP_BYTES_RECEIVED},
 	{"bytes_sent", TOP_BYTES_SENT},
 	{"timers_expired", TOP_TIMERS_EXPIRED},
@@ -57,7 +59,8 @@ static const struct {
 } gauges[] = {
 	{"runq_depth_latency", TOP_RUNQ_LATENCY}, {"runq_depth_normal", TOP_RUNQ_NORMAL}, {"runq_depth_bulk", TOP_RUNQ_BULK},
 	{"mail_depth", TOP_MAIL_DEPTH},		  {"mail_depth_max", TOP_MAIL_DEPTH_MAX}, {"tasks_alive", TOP_TASKS_ALIVE},
-	{"fibers_alive", TOP_FIBERS_ALIVE},	  {"sockets_alive", TOP_SOCKETS_ALIVE},	  {"stack_used_max", TOP_STACK_USED_MAX},
+	{"fibers_alive", TOP_FIBERS_ALIVE},	  {"sockets_alive", TOP_SOCKETS_ALIVE},	  {"connections_open", TOP_CONNECTIONS_OPEN},
+	{"stack_used_max", TOP_STACK_USED_MAX},
 };
 
 static void put_count(struct perf_json *json, const char *key, uint64_t value)

@@ -61,6 +61,9 @@ static const char *const names[TOP_READ_COUNT] = {
 	[TOP_FD_SHORTAGES] = "fd_shortages",
 	[TOP_SOCKETS_OPENED] = "sockets_opened",
 	[TOP_SOCKETS_CLOSED] = "sockets_closed",
+	[TOP_CONNECTIONS_MOVED_IN] = "connections_moved_in",
+	[TOP_CONNECTIONS_MOVED_OUT] = "connections_moved_out",
+	[TOP_CONNECTIONS_OPEN] = "connections_open",
 	[TOP_BYTES_RECEIVED] = "bytes_received",
 	[TOP_BYTES_SENT] = "bytes_sent",
 	[TOP_TIMERS_EXPIRED] = "timers_expired",
@@ -295,6 +298,12 @@ static uint64_t difference(uint64_t more, uint64_t less)
 	return more > less ? more - less : 0;
 }
 
+/* A runtime that is older than moves has moved nothing. */
+static uint64_t with_moved(uint64_t count, uint64_t moved)
+{
+	return count == TOP_ABSENT || moved == TOP_ABSENT ? count : count + moved;
+}
+
 static void take_core(const struct top_source *source, const char *block, struct top_core *core)
 {
 	uint64_t *value = core->value;
@@ -305,7 +314,8 @@ static void take_core(const struct top_source *source, const char *block, struct
 	for (unsigned i = 0; i < source->op_count; i++)
 		value[TOP_OPS] += word_at(block, source->op_offsets[i]);
 	value[TOP_TASKS_ALIVE] = difference(value[TOP_TASKS_SPAWNED], value[TOP_TASKS_FINISHED]);
-	value[TOP_SOCKETS_ALIVE] = difference(value[TOP_SOCKETS_OPENED], value[TOP_SOCKETS_CLOSED]);
+	value[TOP_SOCKETS_ALIVE] = difference(with_moved(value[TOP_SOCKETS_OPENED], value[TOP_CONNECTIONS_MOVED_IN]),
+					      with_moved(value[TOP_SOCKETS_CLOSED], value[TOP_CONNECTIONS_MOVED_OUT]));
 	for (int i = 0; i < TOP_CLASS_COUNT; i++) {
 		if (source->has_latency[i])
 			memcpy(&core->latency[i], block + source->latency_offsets[i], sizeof core->latency[i]);

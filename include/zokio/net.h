@@ -127,6 +127,36 @@ ZOK_API void zok_buf_release(struct zok_buf *buf); /* NULL is fine */
  */
 ZOK_API int64_t zok_forward(struct zok_socket *from, struct zok_socket *to, struct zok_socket **failed);
 
+/* ---- To another core ---- */
+
+/*
+ * Moves a connection to core `core`, where it becomes a socket of that core and is given to arrive(peer, arg). That core runs it between its tasks, as what
+ * zok_tell() leaves: short, without suspending. Most often it spawns who goes on with the connection, in a scope of that core:
+ *
+ *	static int arrive(struct zok_socket *peer, void *shards)
+ *	{
+ *		struct shard *shard = zok_sharded_local(shards);
+ *
+ *		return shard->clients ? zok_spawn(shard->clients, serve, peer, NULL) : -ESHUTDOWN;
+ *	}
+ *	…
+ *	if (zok_socket_move(peer, 3, arrive, shards) == 0)
+ *		return;                               it is not ours any more; else it is, and we go on
+ *
+ * The bytes keep their order: what was received and not read moves along, and small sends that were taken are the kernel's before. The peer notices nothing.
+ * A move by a task of its own core, while nothing is under way on the connection, which is how it is between two requests; other
+ * tasks' calls get -EBUSY until it is over, and zok_shutdown() of one that had begun may end with -ECANCELED.
+ *
+ * 0: arrive() has returned 0 (or more), and `peer` is gone from here. Any error: the connection is the caller's, here and open as before. An error of
+ * arrive(), which then must not have begun anything with its peer, is returned. -EBUSY: a read, a send or another move is under way; -ENOMEM: none there
+ * for the socket or for what it brings; -EINVAL: no such core, or a door; -EXDEV: another core's socket; -EBADF: closed meanwhile; what an earlier send
+ * has failed with; -ECANCELED, -ETIMEDOUT by the scope, until it leaves: then the answer is awaited. A close that finds it on its way waits as well, and
+ * gets -EBADF where the connection was taken: it lives there. To the own core nothing moves, and arrive() is called at once, with `peer`.
+ *
+ * Suspends. Fibers only. Counters: connections_moved_in, connections_moved_out, connections_open.
+ */
+ZOK_API int zok_socket_move(struct zok_socket *peer, unsigned core, int (*arrive)(struct zok_socket *peer, void *arg), void *arg);
+
 /* ---- The same as futures; the struct belongs to the engine until it is ready ---- */
 
 struct zok_accept {

@@ -96,9 +96,12 @@ struct zok_core_stats {
 	uint64_t stall_ns_max;	   /* the longest, as last seen: it may have lasted half of stall_ns longer */
 	uint64_t faults_contained; /* fibers that a failed check has ended */
 
-	/* connections; how many sockets are open, doors included: sockets_opened - sockets_closed */
-	uint64_t connections_accepted; /* on this core, whoever serves them */
-	uint64_t connections_handed;   /* of which to another core, by zok_serve() */
+	/* connections; sockets open, doors included: sockets_opened - sockets_closed + connections_moved_in - connections_moved_out */
+	uint64_t connections_accepted;	/* on this core, whoever serves them */
+	uint64_t connections_handed;	/* of which to another core, by zok_serve() */
+	uint64_t connections_moved_in;	/* by zok_socket_move(): from other cores … */
+	uint64_t connections_moved_out; /* … and to them */
+	uint64_t connections_open;	/* a gauge: how many there are now, made here or moved here */
 };
 
 #endif
