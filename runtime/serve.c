@@ -5,6 +5,7 @@
 #include "runtime/runtime.h"
 
 #include "core/alloc.h"
+#include "core/fault.h"
 #include "core/log.h"
 #include "net/door.h"
 #include "net/steer.h"
@@ -20,7 +21,7 @@
 
 #define SHORTAGE_NS (10 * ZOK_MS)
 
-enum { BATCH_MAX = 64 };
+enum { BATCH_MAX = 64, REBALANCE_DEFAULT = 100, REBALANCE_MAX = 1000000 };
 
 enum distribution { BY_PORT, BY_CPU, BY_LOAD };
 
@@ -32,7 +33,8 @@ struct part {
 	struct serve *serve;
 	unsigned core;
 	struct zok_socket *door;   /* NULL: none of its own */
-	struct zok_scope *clients; /* by load: NULL while nothing can be given to it */
+	struct zok_scope *clients; /* of its connections; NULL while nothing can be given to it */
+	uint64_t move_next_ns;	   /* when the next may be moved away */
 	struct zok_event no_more;  /* by load: the last has been given */
 };
 
@@ -52,24 +54,38 @@ struct client {
 	struct part *part;
 	struct zok_socket *peer; /* NULL: still a descriptor */
 	int fd;
+	struct zok__defer ended; /* its fiber, whatever ended it */
 };
+
+static uint64_t load_of(const struct part *part)
+{
+	return __atomic_load_n(&part->connection_count, __ATOMIC_RELAXED);
+}
 
 static void count_connections(struct part *part, int64_t change)
 {
 	__atomic_fetch_add(&part->connection_count, (uint64_t)change, __ATOMIC_RELAXED);
 }
 
+static void client_ended(struct zok__defer *defer)
+{
+	struct client *client = ZOK_CONTAINER_OF(defer, struct client, ended);
+
+	count_connections(client->part, -1);
+	zok__release(zok_allocator(), client, sizeof *client);
+}
+
 static int serve_client(void *arg)
 {
-	struct client client = *(struct client *)arg;
-	const struct serve *serve = client.part->serve;
+	struct client *client = arg;
+	const struct serve *serve = client->part->serve;
 
-	zok__release(zok_allocator(), arg, sizeof client);
-	if (!client.peer && zok_socket_adopt(&client.peer, client.fd) < 0)
-		zok__sys_close(client.fd);
+	client->ended.run = client_ended;
+	zok__defer_push(zok__fiber_of(zok_task_current()), &client->ended);
+	if (!client->peer && zok_socket_adopt(&client->peer, client->fd) < 0)
+		zok__sys_close(client->fd);
 	else
-		serve->fn(client.peer, serve->arg);
-	count_connections(client.part, -1);
+		serve->fn(client->peer, serve->arg);
 	return 0;
 }
 
@@ -124,9 +140,11 @@ static int accept_here(void *arg)
 	struct zok_socket *peer;
 	int rc = clients ? 0 : -ENOMEM;
 
+	part->clients = clients;
 	while (rc == 0 && (rc = zok_accept(part->door, &peer)) == 0)
 		if (spawn_client(part, clients, peer, -1) < 0)
 			zok_close(peer); /* no memory for a fiber: this one goes, the others stay */
+	part->clients = NULL;
 	if (clients)
 		rc = zok_scope_close(clients, or_drained(rc));
 	close_part(part);
@@ -224,20 +242,24 @@ static int hold_part(void *arg)
 	return zok_scope_close(clients, rc);
 }
 
+/* Of equals the first from `first` on. */
+static struct part *fewest_of(struct serve *serve, unsigned first)
+{
+	struct part *best = &serve->parts[first % serve->part_count];
+
+	for (unsigned i = 1; i < serve->part_count; i++) {
+		struct part *part = &serve->parts[(first + i) % serve->part_count];
+
+		if (load_of(part) < load_of(best))
+			best = part;
+	}
+	return best;
+}
+
 static struct part *least_loaded(struct serve *serve)
 {
-	struct part *best = &serve->parts[serve->next % serve->part_count];
-	uint64_t least = UINT64_MAX;
+	struct part *best = fewest_of(serve, serve->next);
 
-	for (unsigned i = 0; i < serve->part_count; i++) {
-		struct part *part = &serve->parts[(serve->next + i) % serve->part_count];
-		uint64_t count = __atomic_load_n(&part->connection_count, __ATOMIC_RELAXED);
-
-		if (count < least) {
-			least = count;
-			best = part;
-		}
-	}
 	serve->next = best->core + 1;
 	return best;
 }
@@ -334,6 +356,7 @@ static int serve_by_load(struct serve *serve, struct zok_scope *cores)
 	struct zok_scope *clients = zok_scope_open(&(struct zok_scope_options){.name = "clients"});
 	int rc = clients ? begin_parts(serve, cores) : -ENOMEM;
 
+	here->clients = clients;
 	if (rc == 0)
 		rc = zok_listen(&here->door, serve->address, &serve->options.listen);
 	if (rc == 0) {
@@ -342,11 +365,61 @@ static int serve_by_load(struct serve *serve, struct zok_scope *cores)
 	}
 	if (rc == 0)
 		rc = end_parts(serve);
+	here->clients = NULL;
 	if (clients)
 		rc = zok_scope_close(clients, rc);
 	if (here->door)
 		close_part(here);
 	return rc;
+}
+
+/* ---- From core to core ---- */
+
+/* NULL: this is no connection's fiber, or one that was stolen. */
+static struct part *current_part(void)
+{
+	struct zok_task *task = zok_task_current();
+	const struct zok__fiber *fiber = task && (task->flags & ZOK__TASK_IS_FIBER) ? zok__fiber_of(task) : NULL;
+	const struct client *client = fiber && fiber->fn == serve_client ? fiber->arg : NULL;
+
+	return client && client->part->core == (unsigned)zok_core_index() ? client->part : NULL;
+}
+
+/* Where it would move now; NULL: it stays. */
+static struct part *better_part(struct part *part)
+{
+	struct serve *serve = part->serve;
+	struct part *there;
+
+	if (serve->options.rebalance_surplus == 0 || zok_is_draining() || zok__core()->now_ns < part->move_next_ns)
+		return NULL;
+	there = fewest_of(serve, part->core + 1);
+	return load_of(part) >= load_of(there) + serve->options.rebalance_surplus ? there : NULL;
+}
+
+/* A message's, on the other core. */
+static int arrive_there(struct zok_socket *peer, void *arg)
+{
+	struct part *part = arg;
+
+	if (!part->clients || zok_is_draining())
+		return -ESHUTDOWN;
+	return spawn_client(part, part->clients, peer, -1);
+}
+
+bool zok_serve_rebalance(struct zok_socket *peer)
+{
+	struct part *part = current_part(), *there = part ? better_part(part) : NULL;
+	int rc;
+
+	if (!there)
+		return false;
+	part->move_next_ns = zok__core()->now_ns + ZOK_S / part->serve->options.rebalance_per_second;
+	/* Before it is there, so that the other cores see it coming and do not all choose the same. */
+	count_connections(there, 1);
+	rc = zok_socket_move(peer, there->core, arrive_there, there);
+	count_connections(there, -1);
+	return rc == 0;
 }
 
 /* ---- The whole ---- */
@@ -364,6 +437,15 @@ static int read_distribution(struct serve *serve, const char *address)
 		return 0;
 	}
 	zok__log(ZOK_LOG_ERROR, "serve: distribute: %.40s: it takes reuseport, cpu or load", word);
+	return -EINVAL;
+}
+
+static int check_rebalance(const struct zok_serve_options *options)
+{
+	if (!options || (options->rebalance_surplus != 1 && options->rebalance_per_second <= REBALANCE_MAX))
+		return 0;
+	zok__log(ZOK_LOG_ERROR, "serve: rebalance_surplus %u, rebalance_per_second %u: they take 0 (never) or at least 2, and at most %d",
+		 options->rebalance_surplus, options->rebalance_per_second, REBALANCE_MAX);
 	return -EINVAL;
 }
 
@@ -397,6 +479,8 @@ static struct serve *make(const char *address, const struct zok_serve_options *o
 		serve->options = *options;
 	memcpy(serve->address, address, strlen(address));
 	serve->part_count = core_count;
+	if (serve->options.rebalance_per_second == 0)
+		serve->options.rebalance_per_second = REBALANCE_DEFAULT;
 	for (unsigned i = 0; i < core_count; i++) {
 		serve->parts[i].serve = serve;
 		serve->parts[i].core = i;
@@ -426,6 +510,8 @@ int zok_serve(const char *address, const struct zok_serve_options *options, void
 	struct serve *serve;
 	int rc = check(address);
 
+	if (rc == 0)
+		rc = check_rebalance(options);
 	if (rc < 0)
 		return rc;
 	serve = make(address, options, zok_core_count());

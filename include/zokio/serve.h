@@ -23,6 +23,11 @@ struct zok_serve_options {
 	const char *distribute;
 	struct zok_listen_options listen; /* of every door; reuse_port is set where it is needed */
 	struct zok_spawn_options fiber;	  /* of every connection's fiber */
+	/*
+	 * zok_serve_rebalance() moves a connection when its core serves at least so many more than the one that serves the fewest. 0: it never does.
+	 * 1 would turn the difference around with each move: 2 at least. And at most so many moves a second from a core, 0: 100.
+	 */
+	unsigned rebalance_surplus, rebalance_per_second;
 	void (*listening)(const struct zok_socket *door,
 			  void *arg); /* called once, when all doors are open, with the calling core's; NULL: nothing */
 };
@@ -35,6 +40,24 @@ struct zok_serve_options {
  */
 ZOK_API int zok_serve(const char *address, const struct zok_serve_options *options, void (*fn)(struct zok_socket *peer, void *arg),
 		      void *arg);
+
+/*
+ * For the fiber that zok_serve() has begun, with its peer, while nothing is under way on it: between two requests, or when nothing has come for
+ * a while. Where its core serves many more connections than another (rebalance_surplus, rebalance_per_second) the connection moves to the core that
+ * serves the fewest, as by zok_socket_move(), and fn(peer, arg) begins anew for it there.
+ *
+ *	while ((n = zok_read(peer, buf, sizeof buf)) > 0) {
+ *		answer(peer, buf, n);
+ *		if (zok_serve_rebalance(peer))
+ *			return;
+ *	}
+ *	zok_close(peer);
+ *
+ * True: it has moved, and `peer` is not this fiber's any more: return. False: it stays; also during a drain, where its core is under a cancel, or where a move did not
+ * come about. Suspends only where it moves. False without effect in any other fiber. A load that no count of connections tells is better balanced by a
+ * program's own rule and zok_socket_move(). See examples/rebalance.c.
+ */
+ZOK_API bool zok_serve_rebalance(struct zok_socket *peer);
 
 ZOK_END_DECLS
 

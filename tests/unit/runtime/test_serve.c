@@ -171,6 +171,177 @@ static void a_unix_address_is_served_by_load(void **state)
 	assert_int_equal(access("serve.sock", F_OK), -1);
 }
 
+/* ---- From core to core ---- */
+
+enum { CROWD = 12, SURPLUS = 3 };
+
+static int serving; /* atomic: how many fibers are in `hops`, over all cores */
+
+/* Answers with its core; between two requests it moves if there is a better one. A fiber of its own may not move it. */
+static int asks_in_vain(void *arg)
+{
+	return zok_serve_rebalance(arg) ? 1 : 0;
+}
+
+static void hops(struct zok_socket *peer, void *arg)
+{
+	struct zok_scope *scope;
+	char core, byte;
+
+	__atomic_fetch_add(&serving, 1, __ATOMIC_RELAXED);
+	while (zok_read(peer, &byte, 1) == 1) {
+		core = (char)zok_core_index();
+		if (byte == 'x' && (scope = zok_scope_open(NULL)) != NULL) {
+			zok_spawn(scope, asks_in_vain, peer, NULL);
+			zok_scope_close(scope, 0);
+		}
+		if (zok_write_all(peer, &core, 1) < 0)
+			break;
+		if (byte != 'x' && zok_serve_rebalance(peer)) {
+			__atomic_fetch_sub(&serving, 1, __ATOMIC_RELAXED);
+			return;
+		}
+	}
+	__atomic_fetch_sub(&serving, 1, __ATOMIC_RELAXED);
+	zok_close(peer);
+}
+
+static int serves_with_hops(void *arg)
+{
+	const struct plan *plan = arg;
+	const struct zok_serve_options options = {
+		.distribute = plan->distribute, .listening = note_address, .rebalance_surplus = SURPLUS, .rebalance_per_second = 1000000};
+
+	server.result = zok_serve(plan->address, &options, hops, NULL);
+	return 0;
+}
+
+static unsigned ask_core(struct zok_socket *client, char question)
+{
+	char core;
+
+	assert_int_equal(zok_write_all(client, &question, 1), 1);
+	assert_int_equal(zok_read(client, &core, 1), 1);
+	return (unsigned)core;
+}
+
+static void count_by_core(struct zok_socket **clients, int count, unsigned *counts, char question)
+{
+	memset(counts, 0, CORES_MAX * sizeof *counts);
+	for (int i = 0; i < count; i++)
+		counts[ask_core(clients[i], question)]++;
+}
+
+static bool is_spread(const unsigned *counts)
+{
+	unsigned least = UINT32_MAX, most = 0;
+
+	for (unsigned core = 0; core < zok_core_count(); core++) {
+		least = counts[core] < least ? counts[core] : least;
+		most = counts[core] > most ? counts[core] : most;
+	}
+	return most < least + SURPLUS;
+}
+
+/* Until CROWD of them are on core 0 and none is elsewhere: each other client goes again. */
+static void gather_on_the_first(struct zok_socket **clients)
+{
+	for (int count = 0; count < CROWD;) {
+		assert_int_equal(zok_connect(&clients[count], server.address, NULL), 0);
+		if (ask_core(clients[count], 'x') == 0)
+			count++;
+		else
+			zok_close(clients[count]);
+	}
+	while (__atomic_load_n(&serving, __ATOMIC_RELAXED) > CROWD)
+		zok_yield();
+}
+
+static uint64_t sum_of_moves(void)
+{
+	struct zok_core_stats stats;
+	uint64_t sum = 0;
+
+	for (unsigned core = 0; zok_stats(core, &stats) == 0; core++)
+		sum += stats.connections_moved_in;
+	return sum;
+}
+
+static int has_a_crowd(void *arg)
+{
+	const struct plan *plan = arg;
+	struct zok_scope *scope = zok_scope_open(NULL);
+	struct zok_socket *clients[CROWD];
+	unsigned counts[CORES_MAX];
+
+	memset(&server, 0, sizeof server);
+	zok_event_init(&server.listens, false);
+	zok_spawn(scope, serves_with_hops, arg, NULL);
+	zok_event_wait(&server.listens);
+	gather_on_the_first(clients);
+	assert_int_equal(sum_of_moves(), 0); /* nobody has asked who may */
+	do
+		count_by_core(clients, CROWD, counts, '?');
+	while (!is_spread(counts));
+	assert_true(sum_of_moves() > 0 || zok_core_count() == 1);
+	if (plan->ends_by_cancel)
+		zok_scope_cancel(scope);
+	else
+		zok_runtime_drain(NULL);
+	for (int i = 0; i < CROWD; i++) {
+		if (!plan->ends_by_cancel)
+			ask_core(clients[i], '?');
+		zok_close(clients[i]);
+	}
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(server.result, plan->ends_by_cancel ? -ECANCELED : 0);
+	return 0;
+}
+
+static void a_crowd_spreads(void **state)
+{
+	for (int cancel = 0; cancel < 2; cancel++)
+		run_on_every_engine(has_a_crowd, &(struct plan){"tcp://127.0.0.1:0", "reuseport", cancel});
+}
+
+/* It gives connections out by load, so a crowd comes of those that stay when others end. */
+static int has_those_who_stay(void *arg)
+{
+	struct zok_scope *scope = zok_scope_open(NULL);
+	struct zok_socket *all[2 * CROWD], *stay[2 * CROWD];
+	unsigned counts[CORES_MAX];
+	int count = 0;
+
+	memset(&server, 0, sizeof server);
+	zok_event_init(&server.listens, false);
+	zok_spawn(scope, serves_with_hops, arg, NULL);
+	zok_event_wait(&server.listens);
+	for (int i = 0; i < 2 * CROWD; i++)
+		assert_int_equal(zok_connect(&all[i], server.address, NULL), 0);
+	for (int i = 0; i < 2 * CROWD; i++) {
+		if (ask_core(all[i], 'x') == zok_core_count() - 1)
+			stay[count++] = all[i];
+		else
+			zok_close(all[i]);
+	}
+	while (__atomic_load_n(&serving, __ATOMIC_RELAXED) > count)
+		zok_yield();
+	do
+		count_by_core(stay, count, counts, '?');
+	while (!is_spread(counts));
+	zok_runtime_drain(NULL);
+	for (int i = 0; i < count; i++)
+		zok_close(stay[i]);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(server.result, 0);
+	return 0;
+}
+
+static void those_who_stay_spread(void **state)
+{
+	run_on_every_engine(has_those_who_stay, &(struct plan){"tcp://127.0.0.1:0", "load", false});
+}
+
 static void never(struct zok_socket *peer, void *arg)
 {
 	abort();
@@ -204,6 +375,10 @@ static int misuses(void *arg)
 	memset(long_address, 'x', sizeof long_address - 1);
 	long_address[sizeof long_address - 1] = '\0';
 	assert_int_equal(zok_serve("tcp://127.0.0.1:0", &(struct zok_serve_options){.distribute = "fair"}, never, NULL), -EINVAL);
+	assert_int_equal(zok_serve("tcp://127.0.0.1:0", &(struct zok_serve_options){.rebalance_surplus = 1}, never, NULL), -EINVAL);
+	assert_int_equal(zok_serve("tcp://127.0.0.1:0", &(struct zok_serve_options){.rebalance_per_second = 1000001}, never, NULL),
+			 -EINVAL);
+	assert_false(zok_serve_rebalance(NULL)); /* not a connection's fiber */
 	assert_int_equal(zok_serve("no address", NULL, never, NULL), -EINVAL);
 	assert_int_equal(zok_serve(long_address, NULL, never, NULL), -EINVAL);
 	return 0;
@@ -222,6 +397,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(every_connection_is_served_once),
 		cmocka_unit_test(a_unix_address_is_served_by_load),
+		cmocka_unit_test(a_crowd_spreads),
+		cmocka_unit_test(those_who_stay_spread),
 		cmocka_unit_test(a_door_that_does_not_open_is_told),
 		cmocka_unit_test(misuse_is_told),
 	};
