@@ -14,6 +14,7 @@
 #include "core/log.h"
 #include "zokio/task.h"
 
+#include <assert.h>
 #include <errno.h>
 #include <string.h>
 
@@ -265,10 +266,11 @@ static bool move_poll(struct zok_future *future)
 	return false;
 }
 
+/* Shielded once it has left. */
 static void move_cancel(struct zok_future *future)
 {
-	if (!move_of(future)->has_left)
-		give_up(move_of(future), -ECANCELED);
+	assert(!move_of(future)->has_left);
+	give_up(move_of(future), -ECANCELED);
 }
 
 static const struct zok_future_ops move_ops = {.poll = move_poll, .cancel = move_cancel, .name = "a move to another core"};

@@ -193,15 +193,18 @@ static struct {
 	const struct zok__engine_ops *real;
 	int32_t result;
 	unsigned count, target;
+	uint8_t kind;
 	struct zok_op *op; /* waits for its result */
 } tampering;
 
 static void tampered_submit(struct zok__engine *engine, struct zok_op *op)
 {
-	if (op->kind != ZOK_OP_CLOSE && ++tampering.count == tampering.target)
+	if (op->kind != ZOK_OP_CLOSE && ++tampering.count == tampering.target) {
 		tampering.op = op;
-	else
+		tampering.kind = op->kind;
+	} else {
 		tampering.real->submit(engine, op);
+	}
 }
 
 static void tampered_cancel(struct zok__engine *engine, struct zok_op *op)
@@ -244,6 +247,8 @@ static int play_refused(void)
 	rig_settle();
 	engine->ops = tampering.real;
 	assert_null(tampering.op);
+	if (tampering.target <= tampering.count && tampering.kind == ZOK_OP_FORGET)
+		assert_int_equal(rc, tampering.result);
 	if (rc < 0)
 		zok_spawn(&zok__core()->root, echo, socket, NULL);
 	zok_shutdown(peer, ZOK_SHUTDOWN_WRITE);
