@@ -166,12 +166,14 @@ static bool issue(struct zok__uring *uring, struct zok_op *op)
 {
 	struct io_uring_sqe *sqe;
 
-	if (zok__uring_lets_go(op) && zok__uring_close_waits(uring, op))
-		return true;
+	if (zok__uring_lets_go(op)) {
+		if (zok__uring_close_waits(uring, op))
+			return true;
+		if (!zok__uring_direct_leave(uring, op->fd))
+			return false;
+	}
 	if (zok__op_is_of_file(op))
 		return zok__uring_file_issue(uring, op);
-	if (zok__uring_lets_go(op) && !zok__uring_direct_leave(uring, op->fd))
-		return false;
 	sqe = zok__uring_take_sqe(uring);
 	if (ZOK_UNLIKELY(!sqe))
 		return false;

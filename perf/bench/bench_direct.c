@@ -260,8 +260,7 @@ struct contender {
 	const char *choice; /* for ZOK_DIRECT */
 	struct echo_server server;
 	struct echo_load *load;
-	double requests; /* a second, summed over the rounds */
-	unsigned runs;
+	double busy, requests; /* the share of a CPU, and a second: summed over the rounds */
 };
 
 static double echo(void *arg)
@@ -272,9 +271,9 @@ static double echo(void *arg)
 
 	if (echo_load_run(contender->load, &slice, &result) < 0)
 		return NAN;
-	contender->runs++;
+	contender->busy += result.server_busy;
 	contender->requests += result.requests_per_s;
-	return 1e9 * result.server_busy / result.requests_per_s;
+	return result.requests_per_s / 1000;
 }
 
 static void start(struct contender *contender, const char *folder, int cpu)
@@ -302,19 +301,20 @@ static void compare(struct contender contenders[2], unsigned connections)
 
 		if (rc < 0)
 			fail("connections", -rc);
-		contenders[i].requests = contenders[i].runs = 0;
+		contenders[i].busy = contenders[i].requests = 0;
 	}
 	snprintf(name, sizeof name, "direct_echo_%u", connections);
 	bench_ask(&(struct bench_question){.name = name,
-					   .unit = "ns of the server's CPU time a request",
+					   .unit = "1000 requests/s",
+					   .is_higher_better = true,
 					   .rounds = QUESTION_ROUNDS,
 					   .subject = "direct",
 					   .against = "plain"},
 		  cases, 2);
 	for (int i = 0; i < 2; i++) {
-		if (contenders[i].runs > 0)
-			fprintf(stderr, "  %-8s %.1f thousand requests/s\n", cases[i].name,
-				contenders[i].requests / contenders[i].runs / 1000);
+		if (contenders[i].requests > 0)
+			fprintf(stderr, "  %-8s %.0f ns of the server's CPU time a request\n", cases[i].name,
+				1e9 * contenders[i].busy / contenders[i].requests);
 		echo_load_close(contenders[i].load);
 	}
 }
