@@ -53,9 +53,9 @@ ZOK_API int zok_serve(const char *address, const struct zok_serve_options *optio
  *	}
  *	zok_close(peer);
  *
- * True: it has moved, and `peer` is not this fiber's any more: return. False: it stays; also during a drain, where its core is under a cancel, or where a move did not
- * come about. Suspends only where it moves. False without effect in any other fiber. A load that no count of connections tells is better balanced by a
- * program's own rule and zok_socket_move(). See examples/rebalance.c.
+ * True: it has moved, and `peer` is not this fiber's any more: return. False: it stays, and the fiber goes on; so it does during a drain, under a cancel, and
+ * where a move did not come about. Suspends only where it moves. False without effect in any other fiber, also in a child of this one. A load that no
+ * count of connections tells is better balanced by a program's own rule and zok_socket_move(). See examples/rebalance.c.
  */
 ZOK_API bool zok_serve_rebalance(struct zok_socket *peer);
 
