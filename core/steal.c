@@ -56,27 +56,23 @@ static bool claim_search(struct zok__thieves *thieves)
 	       __atomic_compare_exchange_n(&thieves->searching_count, &nobody, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
 }
 
-/* There is something to steal here. Behind a fence: a core that parks sees it, or we see that core. Without one: a hint. */
+/* There is something to steal here: a core that parks sees it, or we see that core. */
 static void look_for_thieves(const struct zok_core *core)
 {
 	struct zok__thieves *thieves = core->options.thieves;
 
 	/* One searcher at a time: the others stay asleep. */
 	for (int tries = 0; tries < 2; tries++) {
+		/*
+		 * Pairs with the fence in zok__mail_park(), between a thief's zok__steal_wait() and its zok__steal_must_stay(). The second time: while we
+		 * seemed to search, others left their work to us, and a core may have begun to wait behind our back.
+		 */
+		ZOK__FENCE_SEQ_CST();
+		if (tries > 0 && !zok__steal_must_stay(core))
+			return;
 		if (__atomic_load_n(&thieves->parked_count, __ATOMIC_RELAXED) == 0 || !claim_search(thieves) || wake_nearest(core, thieves))
 			return;
-		/* While we seemed to search, others left their work to us, and a core may have begun to wait behind our back. */
-		ZOK__FENCE_SEQ_CST();
-		if (!zok__steal_must_stay(core))
-			return;
 	}
-}
-
-static void look_for_thieves_fenced(const struct zok_core *core)
-{
-	/* Pairs with the fence in zok__mail_park(), between a thief's zok__steal_wait() and its zok__steal_must_stay(). */
-	ZOK__FENCE_SEQ_CST();
-	look_for_thieves(core);
 }
 
 /* ---- Sharing ---- */
@@ -130,17 +126,16 @@ static bool is_free_to_go(const struct zok_task *task)
 bool zok__steal_share(struct zok_core *core, struct zok_task *task)
 {
 	struct zok__shared *shared = shared_of(core, task->task_class);
-	bool was_empty;
 
 	if (!is_free_to_go(task))
 		return false;
-	was_empty = deque_is_empty(&shared->deque);
 	share(core, shared, task);
-	/* From the loop it is the refill before the next slice that looks for thieves: it knows whether there is more than this core runs next. */
+	/*
+	 * From the loop it is the refill before the next slice that looks for thieves: it knows whether there is more than this core runs next. A task may
+	 * keep the core for as long as it likes after this, so each look is behind a fence, also where the deque held something already (docs/decisions/042).
+	 */
 	if (!core->current)
 		shared->has_news = true;
-	else if (was_empty)
-		look_for_thieves_fenced(core);
 	else
 		look_for_thieves(core);
 	return true;
@@ -182,7 +177,7 @@ static void announce(struct zok_core *core, struct zok__shared *shared)
 		shared->has_news = false;
 	} else if (shared->has_news) {
 		shared->has_news = false;
-		look_for_thieves_fenced(core);
+		look_for_thieves(core);
 	}
 }
 
@@ -410,11 +405,11 @@ bool zok__steal_awake(struct zok_core *core)
 	}
 	has_found = zok__steal_sweep(core, ZOK_NEVER);
 	__atomic_fetch_sub(&thieves->searching_count, 1, __ATOMIC_RELAXED);
-	/* Pairs with the fence in look_for_thieves_fenced(): who saw us search left its work to the look below, or sees that we do not. */
+	/* Pairs with the fence in look_for_thieves(): who saw us search left its work to the look below, or sees that we do not. */
 	ZOK__FENCE_SEQ_CST();
 	/* Whoever shared something meanwhile left it to us. Without a find we look again before parking; with one somebody else should. */
 	if (has_found && zok__steal_must_stay(core))
-		look_for_thieves_fenced(core);
+		look_for_thieves(core);
 	return has_found;
 }
 

@@ -16,7 +16,7 @@
  *
  *	thief                               owner
  *	is_waiting = true, parked_count++   push
- *	fence                               fence (where the deque was empty, and once a refill)
+ *	fence                               fence (each push by a task, and once a refill)
  *	all deques empty? then sleep        parked_count > 0 and nobody searches? then wake one
  *
  * Who is woken is counted as searching by its waker, and further work wakes nobody while somebody searches; the searcher who finds work and
