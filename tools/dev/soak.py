@@ -35,6 +35,7 @@ ROWS = [
     *(Row(f"relay under churn ({engine})", ("{python}", "-B", "tests/soak/relay.py", "{build}", engine, "{seconds}"), 3) for engine in ("uring", "epoll")),
     *(Row(f"handovers ({engine}, {mode})", ("{build}/tests/soak/handovers", "--seconds", "{seconds}", "--engine", engine, "--mode", mode), 3)
       for engine in ("uring", "epoll") for mode in ("park", "adaptive")),
+    Row("handovers (bell, park)", ("{build}/tests/soak/handovers", "--seconds", "{seconds}", "--count", "1000000000", "--engine", "bell", "--mode", "park"), 9),
     *(Row(f"contract {subject} ({engine})", ("{build}/tests/contract/contract_" + subject, *engine.split()))
       for subject in ("stream", "cancel", "wait") for engine in ("uring", "uring tiny", "epoll")),
 ]
