@@ -14,7 +14,7 @@ enum { TAKE_MAX = 8 };
 static void wake_one(struct zok_core *const *cores, unsigned core_count, const struct zok_core *except)
 {
 	for (unsigned i = 0; i < core_count; i++) {
-		if (cores[i] != except && __atomic_load_n(&cores[i]->mail.is_parked, __ATOMIC_RELAXED)) {
+		if (cores[i] != except && ZOK__LOAD(&cores[i]->mail.is_parked, RELAXED)) {
 			cores[i]->engine->ops->wake(cores[i]->engine);
 			return;
 		}
@@ -80,14 +80,14 @@ static bool take_one(struct zok_core *core)
 	return !core->has_injected;
 }
 
-/* Who injects wakes one core, the same as long as that seems to sleep: what it leaves, for want of a turn or of memory, is the next one's. */
+/*
+ * Who injects wakes one core, the same as long as that seems to sleep: what it leaves, for want of a turn or of memory, is the next one's. Without a
+ * fence: it was woken behind zok__inject_awake(), and so sees whoever parked too early to see what was pushed.
+ */
 static void pass_on(const struct zok_core *core)
 {
-	if (!zok__inject_has_work(core->options.inject))
-		return;
-	/* Pairs with the fence in zok__mail_park(), as in push(). */
-	ZOK__FENCE_SEQ_CST();
-	wake_one(core->options.peers, core->options.core_count, core);
+	if (zok__inject_has_work(core->options.inject))
+		wake_one(core->options.peers, core->options.core_count, core);
 }
 
 bool zok__inject_take(struct zok_core *core)

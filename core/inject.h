@@ -42,6 +42,15 @@ static inline bool zok__inject_has_work(const struct zok__inject *inject)
 	return zok__injected_queue_count(&inject->queue) > 0;
 }
 
+/*
+ * On a core, when it has parked and says so no more, before it looks at the queue. Pairs with the fence behind the push: who wakes this core only
+ * because it seemed to sleep still has pushed before our look; otherwise that would wait until what we run now is over, and others sleep meanwhile.
+ */
+static inline void zok__inject_awake(void)
+{
+	ZOK__FENCE_SEQ_CST();
+}
+
 /* Spawns some of it in the core's root scope. Returns whether it did. On the core's own stack. */
 bool zok__inject_take(struct zok_core *core);
 

@@ -138,6 +138,7 @@ static void park(struct zok_core *core)
 
 	core->engine->ops->wait(core->engine, may_sleep ? sleep_limit_ns(core) : 0);
 	zok__mail_unpark(core);
+	zok__inject_awake();
 }
 
 /* The same where there are others to steal from. */

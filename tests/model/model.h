@@ -108,6 +108,9 @@ struct model_excuse {
 	const char *reason;
 };
 
+/* From now on only orderings in files whose path contains `part` are weakened, for a program that stands on code with a model of its own. */
+void model_weaken_only(const char *part);
+
 /*
  * The whole test of one queue: the programs hold as the headers are, and each ordering in the headers, weakened in turn, makes at least one
  * of them fail (or is excused, and then fails none). Prints what it did; returns main()'s exit code.
