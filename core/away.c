@@ -258,8 +258,8 @@ static void look_through_guests(struct zok_core *core, struct zok__message *mess
 	struct zok__poke *poke = ZOK_CONTAINER_OF(message, struct zok__poke, message);
 	struct zok_list all, *link;
 
-	/* Acquire pairs with the release in zok__away_poke(), also in one that found it out already: the codes set before it are seen. */
-	(void)__atomic_exchange_n(&poke->is_out, false, __ATOMIC_ACQ_REL);
+	/* Pairs with zok__away_poke(), also with one that found it out already: the codes set before it are seen (tests/model/model_poke.c). */
+	zok__woken_clear(&poke->is_out);
 	zok_list_init(&all);
 	zok_list_splice(&all, &core->steal->guests);
 	while ((link = zok_list_pop_front(&all)) != NULL) {
@@ -273,7 +273,7 @@ void zok__away_poke(struct zok_core *core)
 	for (unsigned i = 0; i < core->options.core_count; i++) {
 		struct zok__poke *poke = &core->steal->pokes[i];
 
-		if (i != core->options.index && !__atomic_exchange_n(&poke->is_out, true, __ATOMIC_ACQ_REL))
+		if (i != core->options.index && zok__woken_raise(&poke->is_out))
 			zok__mail_send(core, core->options.peers[i], &poke->message);
 	}
 }

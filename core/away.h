@@ -27,7 +27,7 @@
 
 struct zok__poke {
 	struct zok__message message;
-	bool is_out; /* atomic: sent, and not looked at yet */
+	bool is_out; /* atomic: sent, and not looked at yet. As a wake-up (park.h), one that is on its way serves for all that follow */
 };
 
 /* A task was taken, by this core, which is perhaps its home. */
