@@ -105,15 +105,25 @@ static int run_forward(void *arg)
 	return zok_close(to);
 }
 
-static void forward_ours(struct stream *stream, const void *engine)
+struct how {
+	const char *engine;
+	uint32_t buffer_size; /* 0: the default, 4 KiB */
+};
+
+static void forward_ours(struct stream *stream, const void *arg)
 {
+	const struct how *how = arg;
+
 	bench_unpin();
-	zok_run(&(struct zok_options){.engine = engine, .keep_signals = true, .no_export = true}, run_forward, stream);
+	zok_run(
+		&(struct zok_options){
+			.engine = how->engine, .receive_buffer_size = how->buffer_size, .keep_signals = true, .no_export = true},
+		run_forward, stream);
 }
 
-static double run_ours(void *engine)
+static double run_ours(void *how)
 {
-	return measure(forward_ours, engine);
+	return measure(forward_ours, how);
 }
 
 /* ---- splice(2) ---- */
@@ -152,11 +162,13 @@ static double run_splice(void *pipe_size)
 int main(int argc, char **argv)
 {
 	static int small = 64 << 10, large = 1 << 20;
-	static char uring[] = "uring", epoll[] = "epoll";
+	static struct how uring = {"uring", 0}, epoll = {"epoll", 0}, uring_large = {"uring", 32 << 10}, epoll_large = {"epoll", 32 << 10};
 	const struct bench_question question = {.name = "forward", .unit = "GiB/s", .is_higher_better = true};
 	const struct bench_case cases[] = {
-		{"zok_forward, uring", run_ours, uring},
-		{"zok_forward, epoll", run_ours, epoll},
+		{"zok_forward, uring", run_ours, &uring},
+		{"zok_forward, epoll", run_ours, &epoll},
+		{"uring, buffers of 32 KiB", run_ours, &uring_large},
+		{"epoll, buffers of 32 KiB", run_ours, &epoll_large},
 		{"splice(2), pipe of 64 KiB", run_splice, &small},
 		{"splice(2), pipe of 1 MiB", run_splice, &large},
 	};

@@ -324,7 +324,7 @@ def full_processor(bench, group):
 def limited_by_the_relay(bench):
     """Redis and the load, which sleeps, have the second processor."""
     with full_processor(bench, bench.before_redis):
-        bench.ask("relay before redis, a full processor", "core", bench.before_redis.cases(), rounds=31, slice_ms=60, sleeps=True, **REDIS)
+        bench.ask("relay before redis, a full processor", "core", bench.before_redis.cases(), rounds=21, slice_ms=60, sleeps=True, **REDIS)
 
 
 def at_one_rate(bench, rate):
@@ -332,15 +332,15 @@ def at_one_rate(bench, rate):
     cases = bench.before_redis.cases()
     for part in (0.25, 0.5):
         load = f"{part * 100:.0f} %"
-        bench.ask(f"relay before redis, processor time at {load}", "cpu", cases, rounds=61, slice_ms=15, rate=round(rate * part), **REDIS)
-        bench.ask(f"relay before redis, p99 at {load}", "p99", cases + [f"{DIRECT},{bench.redis_port},0"], rounds=101, slice_ms=15,
+        bench.ask(f"relay before redis, processor time at {load}", "cpu", cases, rounds=31, slice_ms=15, rate=round(rate * part), **REDIS)
+        bench.ask(f"relay before redis, p99 at {load}", "p99", cases + [f"{DIRECT},{bench.redis_port},0"], rounds=51, slice_ms=15,
                   rate=round(rate * part), **REDIS)
     bench.redis.pin(bench.load_cpu)
 
 
 def without_redis(bench):
     def ask(connections, size, slice_ms):
-        bench.ask(f"relay alone, {connections} connections, {size} B", "core", bench.before_door.cases(), rounds=31, slice_ms=slice_ms,
+        bench.ask(f"relay alone, {connections} connections, {size} B", "core", bench.before_door.cases(), rounds=17, slice_ms=slice_ms,
                   door=f"{bench.door}:{size}", connections=connections)
 
     ask(1, 64, 20)

@@ -243,6 +243,8 @@ static uint64_t percentile(const struct relay_ends *ends, double share)
 {
 	size_t at = (size_t)(share * (double)ends->sample_count);
 
+	if (ends->sample_count == 0)
+		return 0;
 	return ends->samples[at < ends->sample_count ? at : ends->sample_count - 1];
 }
 
@@ -301,7 +303,7 @@ static int measure(struct relay_ends *ends, struct relay_ends_result *result)
 		return rc;
 	/* Of all requests, from the first to the last: with many connections a slice holds few of each. */
 	whole_ns = clock_ns(ends->slice->relay_clock) - whole_ns;
-	if (ends->sample_count == 0 || ends->answered_in_time == 0)
+	if (ends->answered == 0)
 		return -EAGAIN;
 	qsort(ends->samples, ends->sample_count, sizeof *ends->samples, compare_samples);
 	*result = (struct relay_ends_result){

@@ -33,10 +33,10 @@ struct relay_ends_slice {
 
 struct relay_ends_result {
 	double requests_per_s;
-	double relay_ns;   /* the relay's processor time a request, of all requests of the slice */
-	double relay_busy; /* its processor time over the time */
-	double ends_busy;  /* the share of the time in which the ends found something to do (spinning), or computed (sleeping) */
-	uint64_t p50_ns, p99_ns;
+	double relay_ns;	 /* the relay's processor time a request, of all requests of the slice */
+	double relay_busy;	 /* its processor time over the time */
+	double ends_busy;	 /* the share of the time in which the ends found something to do (spinning), or computed (sleeping) */
+	uint64_t p50_ns, p99_ns; /* of the requests planned (in the closed loop: sent) while it was measured; 0: none was */
 };
 
 /*
