@@ -123,17 +123,10 @@ static int run(void *arg)
 	return rc;
 }
 
-/*
- * What is relayed in bulk comes in larger pieces than the default buffers hold, and each piece costs a receive, a completion and an entry of a vector: with
- * these zok_forward() keeps up with a loop of splice(2).
- */
-enum { RECEIVE_BUFFER_SIZE = 32 << 10 };
-
 int main(int argc, char **argv)
 {
-	struct options options = options_read(argc, argv, true);
+	const struct options options = options_read(argc, argv, true);
 	struct gateway gateway = {.options = &options, .to = options.to};
 
-	options.runtime.receive_buffer_size = RECEIVE_BUFFER_SIZE;
 	return options_exit_code(zok_run(&options.runtime, run, &gateway));
 }
