@@ -96,10 +96,13 @@ static void nowait_never_waits(void **state)
 	assert_int_equal(run_data(rig, ZOK_OP_FILE_WRITE, fd, "abc", 3, 0), 3);
 	prepare_data(&call, rig, ZOK_OP_FILE_READ, fd, buf, 3, 0);
 	call.op.arg.file.rw_flags = RWF_NOWAIT;
-	assert_int_equal(call_run(&call), 3);
+	if (call_run(&call) == -EOPNOTSUPP)
+		print_message("the file system of /tmp knows no RWF_NOWAIT\n");
+	else
+		assert_int_equal(call.result, 3);
 	assert_int_equal(run_range(rig, ZOK_OP_FILE_SYNC, fd, 0, 0, 0), 0);
 	assert_int_equal(run_range(rig, ZOK_OP_FILE_ADVISE, fd, 0, 0, POSIX_FADV_DONTNEED), 0);
-	assert_true(call_run(&call) == -EAGAIN || call.result == 3); /* advice need not be taken */
+	assert_true(call_run(&call) == -EAGAIN || call.result == 3 || call.result == -EOPNOTSUPP); /* advice need not be taken */
 	discard(rig, &place, fd, "a");
 	place_close(&place);
 }
