@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/uio.h>
+#include <unistd.h>
 
 /* What is copied out of the page cache on the core's time at most; some ten microseconds. */
 enum { COPY_AT_ONCE_MAX = 256 * 1024 };
@@ -17,10 +18,18 @@ static struct zok__poll_fd *state_of(struct zok__poll *poll, const struct zok_op
 	return op->fd >= 0 ? zok__poll_fd_find(poll, op->fd) : NULL;
 }
 
+/* Devices may have places, as files do; a pipe that is given one is read all the same, as the ring does. */
+static bool has_place(const struct zok_op *op)
+{
+	return op->arg.file.offset != UINT64_MAX && lseek(op->fd, 0, SEEK_CUR) >= 0;
+}
+
 /* A pipe, a terminal, a socket: those tell readiness, and a thread that reads one could not be called back. */
 static bool is_waited_for(const struct zok__poll_fd *state, const struct zok_op *op)
 {
-	return (op->kind == ZOK_OP_FILE_READ || op->kind == ZOK_OP_FILE_WRITE) && state->kind != POLL_FILE && op->arg.file.rw_flags == 0;
+	if ((op->kind != ZOK_OP_FILE_READ && op->kind != ZOK_OP_FILE_WRITE) || op->arg.file.rw_flags != 0)
+		return false;
+	return state->kind != POLL_FILE && !has_place(op);
 }
 
 static void make_waiting(struct zok_op *op)
