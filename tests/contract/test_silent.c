@@ -106,6 +106,20 @@ static void a_failure_is_told(void **state)
 	run_close(rig, fds[0]);
 }
 
+/* Takes at least so many bytes, which are there. Returns how many it got. */
+static size_t drain(int fd, char *bytes, size_t least)
+{
+	size_t drained = 0;
+
+	while (drained < least) {
+		ssize_t n = recv(fd, bytes, LARGE, MSG_DONTWAIT);
+
+		assert_true(n > 0);
+		drained += (size_t)n;
+	}
+	return drained;
+}
+
 /* -EAGAIN, or a part; an engine that treats it as any other waits for the reader. */
 static void a_full_socket_is_told_or_waited_for(void **state)
 {
@@ -113,7 +127,7 @@ static void a_full_socket_is_told_or_waited_for(void **state)
 	struct rig *rig = rig_of(state);
 	struct call call;
 	ssize_t filled;
-	size_t drained = 0;
+	size_t drained;
 	int fds[2];
 
 	unix_pair(fds);
@@ -123,16 +137,13 @@ static void a_full_socket_is_told_or_waited_for(void **state)
 	call_submit(&call);
 	call.op.is_silent = false;
 	rig_turn(rig, 0);
-	while (drained < (size_t)filled) {
-		ssize_t n = recv(fds[1], bytes, LARGE, MSG_DONTWAIT);
-
-		assert_true(n > 0);
-		drained += (size_t)n;
-	}
+	drained = drain(fds[1], bytes, (size_t)filled);
 	call_await(&call);
 	assert_true(call.result == 100 || call.result == -EAGAIN);
+	/* Where the kernel's own thread sends, the first drain may have met these bytes, too. */
 	if (call.result == 100)
-		assert_int_equal(recv(fds[1], bytes, LARGE, 0), 100);
+		drained += drain(fds[1], bytes, (size_t)filled + 100 - drained);
+	assert_int_equal(drained, (size_t)filled + (call.result == 100 ? 100 : 0));
 	close_both(rig, fds);
 }
 
