@@ -15,7 +15,7 @@
  * ZOK_OP_CLOSE or a ZOK_OP_FORGET. Either ends who waits on the descriptor, and is completed after the last of them. After a FORGET the engine holds
  * nothing of it: another engine, of any core, may be given it, and what becomes of it there is no event here.
  *
- * Silence. Nobody waits for the success of a ZOK_OP_SEND that is_silent: it alone ends no wait, and is delivered with whatever ends one. The op
+ * Silence. Nobody waits for the success of a ZOK_OP_SEND or SENDMSG that is_silent: it alone ends no wait, and is delivered with whatever ends one. The op
  * may end with -EAGAIN where another would wait for room. Its owner may clear the flag while it is in flight: the next wait then delivers
  * it without sleeping, if the kernel has taken it. An engine may treat it as any other op.
  *
@@ -72,6 +72,9 @@ struct zok__engine_feature {
 	bool is_active;
 	char reason[56]; /* why not, or what was chosen: "kernel lacks it (-EINVAL)", "off in this mode" */
 };
+
+/* The one that a layer above asks for: whether ZOK_OP_RECVMSG_BUFFERS works. */
+#define ZOK__FEATURE_RECVMSG "multishot-recvmsg"
 
 struct zok__engine_report {
 	const char *engine; /* "uring" */

@@ -1,4 +1,5 @@
 /* Each operation once, without blocking: a result, or -EAGAIN and the knowledge that there is nothing to be had. */
+#include "core/dgram_head.h"
 #include "poll/poll.h"
 
 #include <assert.h>
@@ -74,6 +75,9 @@ static int32_t attempt_sendmsg(struct zok__poll *poll, struct zok__poll_fd *stat
 	do
 		n = sendmsg(op->fd, op->arg.message.header, op->arg.message.flags | MSG_DONTWAIT | MSG_NOSIGNAL);
 	while (n < 0 && errno == EINTR);
+	/* Of a Unix receiver that is full, say: the socket itself may be writable, so what is known of it stays. */
+	if (n < 0 && errno == EAGAIN && (op->arg.message.flags & MSG_DONTWAIT))
+		return -EAGAIN;
 	return settle(state, ZOK__POLL_WRITE, n, 0);
 }
 
@@ -99,6 +103,63 @@ static int32_t attempt_recv_buffers(struct zok__poll *poll, struct zok__poll_fd 
 		return receive_without_buffer(poll, state, op->fd);
 	next = buf->next;
 	n = receive(state, op->fd, buf->data, poll->bufs->size, 0);
+	if (n > 0) {
+		poll->free_bufs = next;
+		*out = zok__bufs_give(poll->bufs, buf->id, (uint32_t)n);
+	}
+	return n;
+}
+
+/* A datagram with its head, in the layout that both engines share. */
+static int32_t receive_message(struct zok__poll *poll, struct zok__poll_fd *state, const struct zok_op *op, struct zok_buf *buf)
+{
+	const struct zok__dgram_layout layout = zok__dgram_layout(op->arg.message.header);
+	struct zok__dgram_head *head = (struct zok__dgram_head *)(void *)buf->data;
+	struct iovec vector;
+	struct msghdr header;
+	ssize_t n;
+
+	if (layout.payload_at > poll->bufs->size)
+		return -EFAULT; /* as io_uring says it */
+	vector = (struct iovec){buf->data + layout.payload_at, poll->bufs->size - layout.payload_at};
+	header = (struct msghdr){
+		.msg_name = buf->data + layout.name_at,
+		.msg_namelen = op->arg.message.header->msg_namelen,
+		.msg_iov = &vector,
+		.msg_iovlen = 1,
+		.msg_control = buf->data + layout.control_at,
+		.msg_controllen = op->arg.message.header->msg_controllen,
+	};
+	do
+		n = recvmsg(op->fd, &header, op->arg.message.flags | MSG_DONTWAIT);
+	while (n < 0 && errno == EINTR);
+	if (n < 0)
+		return settle(state, ZOK__POLL_READ, n, 0);
+	*head = (struct zok__dgram_head){header.msg_namelen, (uint32_t)header.msg_controllen, (uint32_t)n, (uint32_t)header.msg_flags};
+	return (int32_t)(layout.payload_at + ((size_t)n < vector.iov_len ? (size_t)n : vector.iov_len));
+}
+
+/* Whether a buffer is needed: an empty datagram needs one, too. */
+static int32_t receive_message_without_buffer(struct zok__poll *poll, struct zok__poll_fd *state, int fd)
+{
+	uint8_t byte;
+	int32_t n = receive(state, fd, &byte, sizeof byte, MSG_PEEK);
+
+	if (n < 0)
+		return n;
+	zok__count(&poll->counters->stats.buffer_shortages, 1);
+	return -ENOBUFS;
+}
+
+static int32_t attempt_recvmsg_buffers(struct zok__poll *poll, struct zok__poll_fd *state, struct zok_op *op, struct zok_buf **out)
+{
+	struct zok_buf *buf = poll->free_bufs, *next;
+	int32_t n;
+
+	if (!buf)
+		return receive_message_without_buffer(poll, state, op->fd);
+	next = buf->next;
+	n = receive_message(poll, state, op, buf);
 	if (n > 0) {
 		poll->free_bufs = next;
 		*out = zok__bufs_give(poll->bufs, buf->id, (uint32_t)n);
@@ -297,11 +358,17 @@ static int32_t attempt_poll(struct zok__poll *poll_, struct zok__poll_fd *state,
 typedef int32_t (*attempt_fn)(struct zok__poll *poll, struct zok__poll_fd *state, struct zok_op *op, struct zok_buf **buf);
 
 static const attempt_fn attempts[ZOK_OP_KIND_COUNT] = {
-	[ZOK_OP_READ] = attempt_read,	  [ZOK_OP_WRITE] = attempt_write,
-	[ZOK_OP_RECV] = attempt_recv,	  [ZOK_OP_RECV_BUFFERS] = attempt_recv_buffers,
-	[ZOK_OP_SEND] = attempt_send,	  [ZOK_OP_SENDMSG] = attempt_sendmsg,
-	[ZOK_OP_ACCEPT] = attempt_accept, [ZOK_OP_CONNECT] = attempt_connect,
-	[ZOK_OP_SPLICE] = attempt_splice, [ZOK_OP_POLL] = attempt_poll,
+	[ZOK_OP_READ] = attempt_read,
+	[ZOK_OP_WRITE] = attempt_write,
+	[ZOK_OP_RECV] = attempt_recv,
+	[ZOK_OP_RECV_BUFFERS] = attempt_recv_buffers,
+	[ZOK_OP_RECVMSG_BUFFERS] = attempt_recvmsg_buffers,
+	[ZOK_OP_SEND] = attempt_send,
+	[ZOK_OP_SENDMSG] = attempt_sendmsg,
+	[ZOK_OP_ACCEPT] = attempt_accept,
+	[ZOK_OP_CONNECT] = attempt_connect,
+	[ZOK_OP_SPLICE] = attempt_splice,
+	[ZOK_OP_POLL] = attempt_poll,
 };
 
 int32_t zok__poll_attempt(struct zok__poll *poll, struct zok__poll_fd *state, struct zok_op *op, struct zok_buf **buf)

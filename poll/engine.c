@@ -7,10 +7,10 @@
 
 /* Which list of its descriptor an op of each kind waits in. Those that wait in none are done at once. */
 static const uint8_t places[ZOK_OP_KIND_COUNT] = {
-	[ZOK_OP_READ] = POLL_AT_READERS,	 [ZOK_OP_WRITE] = POLL_AT_WRITERS,   [ZOK_OP_RECV] = POLL_AT_READERS,
-	[ZOK_OP_RECV_BUFFERS] = POLL_AT_READERS, [ZOK_OP_SEND] = POLL_AT_WRITERS,    [ZOK_OP_SENDMSG] = POLL_AT_WRITERS,
-	[ZOK_OP_ACCEPT] = POLL_AT_READERS,	 [ZOK_OP_CONNECT] = POLL_AT_WRITERS, [ZOK_OP_SPLICE] = POLL_AT_READERS,
-	[ZOK_OP_POLL] = POLL_AT_WATCHERS,
+	[ZOK_OP_READ] = POLL_AT_READERS,	 [ZOK_OP_WRITE] = POLL_AT_WRITERS,	     [ZOK_OP_RECV] = POLL_AT_READERS,
+	[ZOK_OP_RECV_BUFFERS] = POLL_AT_READERS, [ZOK_OP_RECVMSG_BUFFERS] = POLL_AT_READERS, [ZOK_OP_SEND] = POLL_AT_WRITERS,
+	[ZOK_OP_SENDMSG] = POLL_AT_WRITERS,	 [ZOK_OP_ACCEPT] = POLL_AT_READERS,	     [ZOK_OP_CONNECT] = POLL_AT_WRITERS,
+	[ZOK_OP_SPLICE] = POLL_AT_READERS,	 [ZOK_OP_POLL] = POLL_AT_WATCHERS,
 };
 
 static struct zok__poll *poll_of(struct zok__engine *engine)
@@ -141,13 +141,13 @@ void zok__poll_end_all(struct zok__poll *poll, struct zok__poll_fd *state)
 
 static bool is_multishot(const struct zok_op *op)
 {
-	return op->kind == ZOK_OP_RECV_BUFFERS || op->kind == ZOK_OP_ACCEPT;
+	return zok__op_fills_buffers(op) || op->kind == ZOK_OP_ACCEPT;
 }
 
 /* A multishot goes on until an error, and a receive until the end of the stream. */
 static bool has_more(const struct zok_op *op, int32_t result)
 {
-	return (op->kind == ZOK_OP_ACCEPT && result >= 0) || (op->kind == ZOK_OP_RECV_BUFFERS && result > 0);
+	return (op->kind == ZOK_OP_ACCEPT && result >= 0) || (zok__op_fills_buffers(op) && result > 0);
 }
 
 /*
@@ -180,9 +180,11 @@ static bool await_event(struct zok__poll *poll, struct zok_op *op, struct spot s
 	return true;
 }
 
-/* Nothing to read or write in a file is its answer, but a splice may wait for its other end. */
+/* Nothing to read or write in a file is its answer, but a splice may wait for its other end. Who asked not to wait is told. */
 static bool has_to_wait(const struct zok__poll_fd *state, const struct zok_op *op, int32_t result)
 {
+	if (op->kind == ZOK_OP_SENDMSG && (op->arg.message.flags & MSG_DONTWAIT))
+		return false;
 	return result == -EAGAIN && (state->kind != POLL_FILE || op->kind == ZOK_OP_SPLICE);
 }
 

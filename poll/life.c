@@ -25,6 +25,7 @@ static void describe(struct zok__poll *poll)
 		{"wait-precision", true, ""},
 		{"multishot-accept", true, "repeated by the engine"},
 		{"multishot-recv", true, "repeated by the engine, into pool buffers"},
+		{ZOK__FEATURE_RECVMSG, true, "repeated by the engine, into pool buffers"},
 		{"asynchronous-files", false, "by threads, or at once out of the page cache"},
 	};
 

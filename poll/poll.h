@@ -94,7 +94,7 @@ struct zok__poll {
 	bool is_woken; /* atomic, core/park.h: a wake is on its way that no wait has reported yet */
 
 	enum zok__mode mode;
-	struct zok__engine_feature features[5];
+	struct zok__engine_feature features[6];
 };
 
 /* ---- table.c: what is known of descriptors ---- */

@@ -88,8 +88,8 @@ static int try_multishot_accept(struct io_uring *ring)
 	return rc < 0 ? rc : rc & IORING_CQE_F_MORE ? 0 : -EOPNOTSUPP;
 }
 
-/* One page is the buffer ring, of one entry, and the buffer behind it. */
-static int receive_multishot(struct io_uring *ring, int fd, void *page)
+/* One page is the buffer ring, of one entry, and the buffer behind it. With a header, by recvmsg. */
+static int receive_multishot(struct io_uring *ring, int fd, void *page, struct msghdr *header)
 {
 	struct io_uring_buf_reg registration = {.ring_addr = (uintptr_t)page, .ring_entries = 1};
 	struct io_uring_buf_ring *buf_ring = page;
@@ -101,28 +101,44 @@ static int receive_multishot(struct io_uring *ring, int fd, void *page)
 	io_uring_buf_ring_add(buf_ring, (char *)page + 64, 64, 0, 0, 0);
 	io_uring_buf_ring_advance(buf_ring, 1);
 	sqe = io_uring_get_sqe(ring);
-	io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
+	if (header)
+		io_uring_prep_recvmsg_multishot(sqe, fd, header, MSG_TRUNC);
+	else
+		io_uring_prep_recv_multishot(sqe, fd, NULL, 0, 0);
 	sqe->flags = IOSQE_BUFFER_SELECT;
 	rc = submit_one(ring, PROBE_TIMEOUT_NS, &received);
 	return rc < 0 ? rc : rc & IORING_CQE_F_MORE && rc & IORING_CQE_F_BUFFER ? 0 : -EOPNOTSUPP;
 }
 
 /* Ended, with its completion taken, before the page that it names is unmapped: the other end is closed first. */
-static int try_multishot_recv(struct io_uring *ring)
+static int try_multishot(struct io_uring *ring, int type, struct msghdr *header)
 {
 	int fds[2] = {-1, -1}, rc;
 	void *page = mmap(NULL, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
 
 	if (page == MAP_FAILED)
 		return -ENOMEM;
-	if (socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, fds) < 0 || write(fds[1], "x", 1) != 1)
+	if (socketpair(AF_UNIX, type | SOCK_CLOEXEC, 0, fds) < 0 || write(fds[1], "x", 1) != 1)
 		rc = -errno;
 	else
-		rc = receive_multishot(ring, fds[0], page);
+		rc = receive_multishot(ring, fds[0], page, header);
+	shutdown(fds[0], SHUT_RDWR); /* the end of one that reads datagrams, which their sender's close is not */
 	close_pair(fds);
 	io_uring_unregister_buf_ring(ring, 0);
 	munmap(page, 4096);
 	return rc;
+}
+
+static int try_multishot_recv(struct io_uring *ring)
+{
+	return try_multishot(ring, SOCK_STREAM, NULL);
+}
+
+static int try_multishot_recvmsg(struct io_uring *ring)
+{
+	struct msghdr header = {.msg_namelen = 8};
+
+	return try_multishot(ring, SOCK_DGRAM, &header);
 }
 
 /* From one ring to another that is as a core's own: the kernel posts there by a way of its own. */
@@ -265,6 +281,8 @@ static int try_all(struct zok__uring_abilities *abilities)
 		rc = try_alone(try_multishot_accept, &abilities->multishot_accept_error);
 	if (rc == 0)
 		rc = try_alone(try_multishot_recv, &abilities->multishot_recv_error);
+	if (rc == 0)
+		rc = try_alone(try_multishot_recvmsg, &abilities->multishot_recvmsg_error);
 	if (rc == 0)
 		rc = try_alone(try_direct_descriptors, &abilities->direct_descriptors_error);
 	if (rc == 0)

@@ -8,7 +8,7 @@
 /* Whether the kernel may have ended a multishot of itself, with nothing wrong: the engine undoes that. */
 static bool is_repeated(const struct zok_op *op, int result)
 {
-	return (op->kind == ZOK_OP_ACCEPT && result >= 0) || (op->kind == ZOK_OP_RECV_BUFFERS && result > 0);
+	return (op->kind == ZOK_OP_ACCEPT && result >= 0) || (zok__op_fills_buffers(op) && result > 0);
 }
 
 /* A buffer that came without data (a cancel or an end met a receive that had chosen one) goes back at once. */
@@ -24,7 +24,7 @@ static struct zok_buf *take_buffer(struct zok__uring *uring, int result, uint32_
 
 static void count_shortage(struct zok__uring *uring, const struct zok_op *op, int result)
 {
-	if (result == -ENOBUFS && op->kind == ZOK_OP_RECV_BUFFERS)
+	if (result == -ENOBUFS && zok__op_fills_buffers(op))
 		zok__count(&uring->counters->stats.buffer_shortages, 1);
 	else if ((result == -EMFILE || result == -ENFILE) && op->kind == ZOK_OP_ACCEPT)
 		zok__count(&uring->counters->stats.fd_shortages, 1);
@@ -57,7 +57,7 @@ static unsigned repeat(struct zok__uring *uring, struct zok_op *op, struct zok_c
 /* What follows the poll, or what makes one needed: the next step's bits, or -1 when the op ends with completion->result. */
 static int next_step(const struct zok__uring *uring, const struct zok_op *op, unsigned step, struct zok_completion *completion)
 {
-	bool is_receive = op->kind == ZOK_OP_RECV_BUFFERS, is_splice = op->kind == ZOK_OP_SPLICE;
+	bool is_receive = zok__op_fills_buffers(op), is_splice = op->kind == ZOK_OP_SPLICE;
 	int result = completion->result;
 
 	if (step == 0 && is_receive && result == -ENOBUFS)

@@ -145,6 +145,7 @@ static void note_all(struct zok__uring *uring, const struct zok__engine_options 
 	note_tried(uring, "msg-ring", abilities->msg_ring_error);
 	note_tried(uring, "multishot-accept", abilities->multishot_accept_error);
 	note_tried(uring, "multishot-recv", abilities->multishot_recv_error);
+	note_tried(uring, ZOK__FEATURE_RECVMSG, abilities->multishot_recvmsg_error);
 	zok__uring_note_feature(uring, "buffer-ring", options->bufs != NULL, options->bufs ? "" : "no buffers were given");
 	note_files(uring);
 	zok__uring_note_feature(uring, "no-sqarray", false, "liburing 2.3 writes the array where there is none");

@@ -10,7 +10,7 @@
 /* Under SQPOLL the kernel's head moves before the send was tried. */
 bool zok__uring_silent_can(const struct zok__uring *uring, const struct zok_op *op)
 {
-	return op->kind == ZOK_OP_SEND && !uring->is_sqpoll && uring->silent_count < ZOK__URING_SILENT_MAX;
+	return (op->kind == ZOK_OP_SEND || op->kind == ZOK_OP_SENDMSG) && !uring->is_sqpoll && uring->silent_count < ZOK__URING_SILENT_MAX;
 }
 
 /* The SQE is the last that was taken. */
@@ -40,6 +40,19 @@ static uint32_t count_taken(const struct zok__uring *uring, uint32_t sq_head)
 	return count;
 }
 
+/* What it took, being done in full. */
+static size_t length_of(const struct zok_op *op)
+{
+	const struct msghdr *header = op->arg.message.header;
+	size_t len = 0;
+
+	if (op->kind == ZOK_OP_SEND)
+		return op->arg.buffer.len;
+	for (size_t i = 0; i < header->msg_iovlen; i++)
+		len += header->msg_iov[i].iov_len;
+	return len;
+}
+
 /* It failed, and its completion told so already, or the whole was sent. */
 static unsigned settle(struct zok__uring *uring, const struct zok__uring_silent *silent)
 {
@@ -48,7 +61,7 @@ static unsigned settle(struct zok__uring *uring, const struct zok__uring_silent 
 
 	if (!op)
 		return 0;
-	completion.result = (int32_t)op->arg.buffer.len;
+	completion.result = (int32_t)length_of(op);
 	zok__uring_finish_op(uring, op, &completion);
 	return 1;
 }

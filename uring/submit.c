@@ -1,4 +1,5 @@
 /* From op to SQE, and what happens where there is no room for one. */
+#include "core/dgram_head.h"
 #include "uring/uring.h"
 
 #include <fcntl.h>
@@ -42,6 +43,23 @@ static void fill_recv_buffers(const struct zok__uring *uring, struct io_uring_sq
 		.flags = IOSQE_BUFFER_SELECT,
 		.ioprio = uring->recv_ioprio,
 		.fd = op->fd,
+	};
+}
+
+ZOK_STATIC_ASSERT(sizeof(struct zok__dgram_head) == sizeof(struct io_uring_recvmsg_out) &&
+			  offsetof(struct zok__dgram_head, payload_len) == offsetof(struct io_uring_recvmsg_out, payloadlen),
+		  "the kernel writes heads");
+
+static void fill_recvmsg_buffers(struct io_uring_sqe *sqe, const struct zok_op *op)
+{
+	*sqe = (struct io_uring_sqe){
+		.opcode = IORING_OP_RECVMSG,
+		.flags = IOSQE_BUFFER_SELECT,
+		.ioprio = IORING_RECV_MULTISHOT, /* net/ does not begin it where the probe has found that it does not work */
+		.fd = op->fd,
+		.addr = (uintptr_t)op->arg.message.header,
+		.len = 1,
+		.msg_flags = (uint32_t)op->arg.message.flags,
 	};
 }
 
@@ -105,6 +123,7 @@ static void fill_kind(const struct zok__uring *uring, struct io_uring_sqe *sqe, 
 	case ZOK_OP_WRITE: fill_buffer(sqe, IORING_OP_WRITE, op); break;
 	case ZOK_OP_RECV: fill_message(sqe, IORING_OP_RECV, op->fd, op->arg.buffer.base, op->arg.buffer.len, op->arg.buffer.flags); break;
 	case ZOK_OP_RECV_BUFFERS: fill_recv_buffers(uring, sqe, op); break;
+	case ZOK_OP_RECVMSG_BUFFERS: fill_recvmsg_buffers(sqe, op); break;
 	case ZOK_OP_SEND:
 		fill_message(sqe, IORING_OP_SEND, op->fd, op->arg.buffer.base, op->arg.buffer.len, op->arg.buffer.flags | MSG_NOSIGNAL);
 		break;

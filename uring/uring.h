@@ -50,6 +50,7 @@ struct zok__uring_abilities {
 	int no_iowait_error;
 	int multishot_accept_error;
 	int multishot_recv_error;
+	int multishot_recvmsg_error;
 	int direct_descriptors_error;
 	int msg_ring_error;
 	uint64_t file_kinds; /* a bit for each kind of file op that the ring does itself */

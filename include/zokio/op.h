@@ -23,8 +23,9 @@ enum zok_op_kind {
 	ZOK_OP_WRITE,
 	ZOK_OP_RECV,	     /* stream or datagram into the caller's buffer; flags as recv(2) */
 	ZOK_OP_RECV_BUFFERS, /* multishot: fills buffers of the core's pool until cancelled, end of stream, error, or none is left (-ENOBUFS) */
-	ZOK_OP_SEND,	     /* may be short, as send(2); never raises SIGPIPE */
-	ZOK_OP_SENDMSG,	     /* a struct msghdr of the caller: vectors */
+	ZOK_OP_RECVMSG_BUFFERS, /* the same for datagrams: each with its head, sender and control data in front (core/dgram_head.h); an empty one, too */
+	ZOK_OP_SEND,	/* may be short, as send(2); never raises SIGPIPE */
+	ZOK_OP_SENDMSG, /* a struct msghdr of the caller: vectors */
 	ZOK_OP_ACCEPT, /* multishot: a new descriptor (CLOEXEC, NONBLOCK where the engine needs it) a completion until cancelled or error */
 	ZOK_OP_CONNECT,
 	ZOK_OP_SHUTDOWN,
@@ -61,9 +62,10 @@ enum zok_op_kind {
 
 /* What came with one completion of an op. */
 struct zok_completion {
-	int32_t result;	     /* a count, a descriptor, 0; or a negative errno */
-	bool has_more;	     /* the op stays in flight: multishot */
-	struct zok_buf *buf; /* ZOK_OP_RECV_BUFFERS: the receiver's from here on; result is its length. NULL at end or error */
+	int32_t result; /* a count, a descriptor, 0; or a negative errno */
+	bool has_more;	/* the op stays in flight: multishot */
+	struct zok_buf
+		*buf; /* ZOK_OP_RECV_BUFFERS, RECVMSG_BUFFERS: the receiver's from here on; result is its length. NULL at end or error */
 };
 
 /* Takes one completion; on the op's core, from within the engine's wait or, if the engine could answer at once, from within submit. */
@@ -77,7 +79,7 @@ struct zok_op {
 	uint32_t handle;	    /* the engine's: generation and slot while in flight, 0 otherwise */
 	uint8_t kind;		    /* enum zok_op_kind */
 	uint8_t engine_state;	    /* the engine's */
-	bool is_silent;		    /* SEND: nobody waits for its success; see core/engine.h */
+	bool is_silent;		    /* SEND, SENDMSG: nobody waits for its success; see core/engine.h */
 	int32_t fd;
 	union {
 		struct {
@@ -89,7 +91,7 @@ struct zok_op {
 			};
 		} buffer;
 		struct {
-			struct msghdr *header;
+			struct msghdr *header; /* RECVMSG_BUFFERS: only the sizes of name and control data; it stays until completion */
 			int flags;
 		} message;
 		struct {
@@ -133,6 +135,12 @@ struct zok_op {
 };
 
 ZOK_STATIC_ASSERT(sizeof(struct zok_op) <= 96, "an op stays within a line and a half");
+
+/* Whether an op is a multishot that fills buffers of the core's pool. */
+static inline bool zok__op_fills_buffers(const struct zok_op *op)
+{
+	return op->kind == ZOK_OP_RECV_BUFFERS || op->kind == ZOK_OP_RECVMSG_BUFFERS;
+}
 
 /* Whether an op is one of those that are done without readiness. */
 static inline bool zok__op_is_of_file(const struct zok_op *op)

@@ -41,6 +41,12 @@ struct zok_core_stats {
 	uint64_t bytes_received;
 	uint64_t bytes_sent;
 
+	/* datagrams */
+	uint64_t datagrams_received; /* those that came in one by UDP_GRO each */
+	uint64_t datagrams_sent;     /* taken by the kernel, those of UDP_SEGMENT as one */
+	uint64_t datagrams_cut;	     /* received, and longer than a receive buffer */
+	uint64_t send_shortages;     /* the kernel, or a Unix receiver, had no room for a datagram */
+
 	/* files */
 	uint64_t files_opened;
 	uint64_t files_closed;
