@@ -20,6 +20,7 @@ struct zok_buf {
 	struct zok__bufs *bufs; /* NULL: a loose one, of no pool */
 	uint16_t id;		/* its index, and the kernel's buffer id */
 	bool is_out;		/* given out; a release of a free buffer is a fault */
+	uint32_t use_count;	/* the receiver's: how many datagrams in it are still in use */
 };
 
 struct zok__bufs {

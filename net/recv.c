@@ -9,7 +9,7 @@
  * An empty pool: a read into the caller's own memory needs no buffer and is done by a single receive; a read that wants a buffer waits in the
  * core's list of the starving, first come first served, for the next one that comes back.
  */
-#include "net/socket.h"
+#include "net/dgram.h"
 
 #include "zokio/task.h"
 
@@ -116,8 +116,13 @@ void zok__recv_give_back(struct zok__net *net, struct zok_buf *buf)
 	if (ZOK_UNLIKELY(!is_of_pool))
 		return;
 	link = zok_list_pop_front(&net->starving);
-	if (ZOK_UNLIKELY(link != NULL))
+	if (ZOK_UNLIKELY(link != NULL)) {
 		start_multishot(ZOK_CONTAINER_OF(link, struct zok_socket, starving));
+		return;
+	}
+	link = zok_list_pop_front(&net->dgrams_starving);
+	if (ZOK_UNLIKELY(link != NULL))
+		zok__dgram_feed(ZOK_CONTAINER_OF(link, struct zok_dgram_socket, starving));
 }
 
 /* ---- What the engine brings ---- */

@@ -3,6 +3,7 @@
 
 #include "core/alloc.h"
 #include "core/log.h"
+#include "net/dgram.h"
 #include "net/shortage.h"
 #include "net/sys.h"
 #include "zokio/task.h"
@@ -42,6 +43,7 @@ static void finish(struct zok__core_part *part)
 		close_left_open(net, ZOK_CONTAINER_OF(net->open.next, struct zok_socket, open));
 	if (count > 0)
 		zok__log(ZOK_LOG_WARN, "core %u: %u sockets were left open; closed now", net->core->options.index, count);
+	zok__dgram_finish(net);
 	core->net = NULL;
 	zok_pool_finish(&net->sockets);
 	zok_pool_finish(&net->behinds);
@@ -71,6 +73,7 @@ static struct zok__net *create(struct zok_core *core)
 	zok__shortage_init(net);
 	zok_pool_init(&net->sockets, &options);
 	zok__behind_init(net);
+	zok__dgram_init(net);
 	core->net = &net->part;
 	return net;
 }

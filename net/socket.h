@@ -82,7 +82,11 @@ struct zok__net {
 	uint64_t late_cycles;	  /* see behind.c */
 	struct zok_list open;	  /* sockets, by zok_socket.open */
 	struct zok_list starving; /* those whose receive waits for a buffer, the longest first */
-	struct zok_list doors;	  /* by zok__door.among */
+	struct zok_pool dgrams;	  /* dgram.h: datagram sockets and their small sends */
+	struct zok_pool dgram_slots;
+	struct zok_list dgrams_open;
+	struct zok_list dgrams_starving;
+	struct zok_list doors; /* by zok__door.among */
 	struct zok__shortage shortage;
 };
 

@@ -32,6 +32,21 @@ int zok__sys_option_get(int fd, int level, int name, int *value);
 int zok__sys_local_address(int fd, struct zok__address *address);
 int zok__sys_peer_address(int fd, struct zok__address *address);
 
+/* ---- sys_dgram.c ---- */
+
+int zok__sys_dgram_socket(int family);
+int zok__sys_dgram_connect(int fd, const struct zok__address *address); /* names the peer: nothing is sent */
+int zok__sys_dgram_probe(const struct zok__address *address);		/* as zok__sys_probe() */
+int zok__sys_option_set_struct(int fd, int level, int name, const void *value, size_t size);
+void zok__sys_close_on_exec(int fd);
+int zok__sys_interface(const char *name); /* its index; -ENODEV */
+int zok__sys_multicast_interface(int fd, int family, int index);
+int64_t zok__sys_dropped(int fd); /* datagrams for which the socket had no room */
+/* Sees to it that the card stamps what it receives. -EOPNOTSUPP: it does not; -ENODEV; -EPERM: it could, and we may not switch it on. */
+int zok__sys_card_stamps(int fd, const char *name);
+
+/* ---- sys.c ---- */
+
 /* Close-on-exec, and blocking: io_uring gives -EAGAIN for a descriptor that is not, where we want it to wait. */
 int zok__sys_adopt(int fd);
 

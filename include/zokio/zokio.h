@@ -7,6 +7,7 @@
 #include "zokio/base.h"
 #include "zokio/cores.h"
 #include "zokio/deque.h"
+#include "zokio/dgram.h"
 #include "zokio/drain.h"
 #include "zokio/export.h"
 #include "zokio/fault.h"
