@@ -145,6 +145,30 @@ static inline struct options options_read(int argc, char **argv, bool takes_to)
 	return options;
 }
 
+/* For a program of datagrams: --listen takes their kinds of address, and there is nothing to distribute or to drain. */
+static inline struct options options_read_datagrams(int argc, char **argv)
+{
+	struct options options = {.listen = "udp://127.0.0.1:7000"};
+	struct zok_endpoint ignored;
+	char why[192];
+
+	for (int i = 1; i < argc; i += 2) {
+		const char *value = i + 1 < argc ? argv[i + 1] : NULL;
+
+		if (strcmp(argv[i], "--distribute") == 0 || strcmp(argv[i], "--drain") == 0 || !options_is_known(argv[i], false))
+			options_fail(argv[i], "", "no such option; there are --listen, --engine, --mode, --profile and --cores");
+		if (!value)
+			options_fail(argv[i], "", "its value is missing");
+		if (strcmp(argv[i], "--listen") != 0)
+			options_take(&options, argv[i], value);
+		else if (zok_endpoint_parse(&ignored, value, why, sizeof why) < 0)
+			options_fail(argv[i], value, why);
+		else
+			options.listen = value;
+	}
+	return options;
+}
+
 /* An end by SIGINT or SIGTERM is no failure; -EINVAL is an option's. What failed was told where it did: by options_listen(), or by the runtime. */
 static inline int options_exit_code(int rc)
 {
