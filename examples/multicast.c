@@ -94,6 +94,17 @@ static int receive(struct zok_dgram_socket *socket, const struct options *option
 	return n < 0 ? n : 0;
 }
 
+/* With the port, where the kernel has chosen it. */
+static void announce(const struct zok_dgram_socket *socket)
+{
+	struct zok_endpoint self;
+	char text[ZOK_ADDRESS_SIZE];
+
+	if (zok_dgram_local(socket, &self) == 0 && zok_endpoint_format(&self, text, sizeof text) == 0)
+		printf("listening on %s\n", text);
+	fflush(stdout);
+}
+
 static int listen_to(const struct options *options)
 {
 	const struct zok_dgram_options dgram = {.reuse_address = true, .timestamps = ZOK_TIMESTAMPS_SOFTWARE};
@@ -106,8 +117,7 @@ static int listen_to(const struct options *options)
 		return rc;
 	rc = zok_dgram_join(socket, host_of(&options->endpoint, host), options->source, options->interface);
 	if (rc == 0) {
-		printf("listening on %s\n", options->group);
-		fflush(stdout);
+		announce(socket);
 		rc = receive(socket, options);
 	}
 	zok_dgram_close(socket);
