@@ -58,7 +58,7 @@ ZOK_API bool zok_endpoint_is_equal(const struct zok_endpoint *left, const struct
 /* Who says when a datagram came in (Documentation/networking/timestamping.rst). */
 enum zok_timestamps {
 	ZOK_TIMESTAMPS_NONE = 0,
-	ZOK_TIMESTAMPS_SOFTWARE, /* the kernel, when the driver hands it over: CLOCK_REALTIME */
+	ZOK_TIMESTAMPS_SOFTWARE, /* the kernel, when the driver hands it over: CLOCK_REALTIME. It begins a little after a machine's first such socket */
 	ZOK_TIMESTAMPS_HARDWARE, /* the network card too, by its own clock; needs timestamp_interface */
 };
 

@@ -11,6 +11,15 @@
 #define ANY_PORT  "udp://127.0.0.1:0"
 #define ANY_PORT6 "udp://[::1]:0"
 
+/* An abstract name of this process's own; it stays until the next of the same `which`, of four. */
+static inline const char *dgram_name(unsigned which)
+{
+	static char names[4][ZOK_ADDRESS_SIZE];
+
+	snprintf(names[which], sizeof names[which], "unix-dgram:@zokio-test-%d-%u", (int)getpid(), which);
+	return names[which];
+}
+
 static inline struct zok_dgram_socket *dgram_open(const char *address, const struct zok_dgram_options *options)
 {
 	struct zok_dgram_socket *socket = NULL;
