@@ -8,6 +8,7 @@
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/un.h>
 #include <unistd.h>
 
 enum { NAME_ROOM = 32, PAYLOAD_ROOM = BUF_SIZE - 16 - NAME_ROOM };
@@ -324,6 +325,47 @@ static void who_may_not_wait_is_told(void **state)
 	run_close(rig, fds[1]);
 }
 
+static void bind_unix(int fd, struct sockaddr_un *address, socklen_t *len)
+{
+	*address = (struct sockaddr_un){.sun_family = AF_UNIX};
+	*len = sizeof *address;
+	assert_int_equal(bind(fd, (struct sockaddr *)address, sizeof address->sun_family), 0); /* the kernel chooses the name */
+	assert_int_equal(getsockname(fd, (struct sockaddr *)address, len), 0);
+}
+
+/* One receiver that is full says nothing of another. */
+static void a_full_receiver_stops_nobody_else(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct sockaddr_un addresses[2];
+	char x = 'x';
+	struct iovec vector = {&x, 1};
+	struct msghdr header = {.msg_iov = &vector, .msg_iovlen = 1};
+	struct call call;
+	int sender = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0), fds[2];
+
+	for (int i = 0; i < 2; i++) {
+		fds[i] = socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+		bind_unix(fds[i], &addresses[i], &header.msg_namelen);
+	}
+	for (int round = 0; round < 3; round++) { /* from the second on the engine may know the descriptor and hear of changes only */
+		header.msg_name = &addresses[0];
+		do {
+			call_prepare(&call, rig, ZOK_OP_SENDMSG, sender);
+			call.op.arg.message.header = &header;
+			call.op.arg.message.flags = MSG_DONTWAIT;
+		} while (call_run(&call) == 1);
+		assert_int_equal(call.result, -EAGAIN);
+		header.msg_name = &addresses[1];
+		call_prepare(&call, rig, ZOK_OP_SENDMSG, sender);
+		call.op.arg.message.header = &header;
+		assert_int_equal(call_run(&call), 1);
+	}
+	run_close(rig, sender);
+	run_close(rig, fds[0]);
+	run_close(rig, fds[1]);
+}
+
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
@@ -335,6 +377,7 @@ int main(int argc, char **argv)
 		CONTRACT_TEST(descriptors_and_rooms_too_small),
 		CONTRACT_TEST(silent_messages_arrive),
 		CONTRACT_TEST(who_may_not_wait_is_told),
+		CONTRACT_TEST(a_full_receiver_stops_nobody_else),
 	};
 
 	return contract_main(argc, argv, "datagrams", tests, sizeof tests / sizeof *tests);
