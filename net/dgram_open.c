@@ -177,10 +177,11 @@ static int remove_stale(const struct zok__address *address, const char *path)
 /* Under a claim, so that of processes that start at once none removes what another has just bound. */
 static int bind_file(struct zok_dgram_socket *socket, const struct zok__address *address, const char *path)
 {
-	int claim = zok__sys_path_claim(path), rc;
+	struct zok__sys_claim claim;
+	int claimed = zok__sys_path_claim(path, &claim), rc;
 
-	if (claim < 0)
-		return claim;
+	if (zok__sys_claim_is_fatal(claimed))
+		return claimed;
 	rc = zok__sys_bind(socket->fd, address);
 	if (rc == -EADDRINUSE) {
 		rc = remove_stale(address, path);
@@ -188,7 +189,10 @@ static int bind_file(struct zok_dgram_socket *socket, const struct zok__address 
 	}
 	if (rc == 0)
 		rc = note_file(socket, path);
-	zok__sys_close(claim);
+	if (rc == 0 && claimed < 0)
+		zok__log(ZOK_LOG_WARN, "bind: %s: no lock on %s: %s: others that start on that path at once could remove its file", path, claim.path,
+			 strerror(-claimed));
+	zok__sys_path_unclaim(&claim);
 	return rc;
 }
 

@@ -111,12 +111,6 @@ static int bind_and_listen(struct zok__door *door, const struct zok__address *ad
 	return rc;
 }
 
-/* Errors of the claim that the door would meet as well, a moment later; all others are of the lock alone. */
-static bool is_fatal(int rc)
-{
-	return rc == -EADDRINUSE || rc == -EMFILE || rc == -ENFILE || rc == -ENOENT || rc == -ENOTDIR;
-}
-
 /*
  * Who has bound a file and does not listen yet looks like one that was killed, so processes that start at once take turns, and one gets it. Where
  * there can be no lock (a profile that allows the socket only, a file system without) the door opens all the same.
@@ -127,7 +121,7 @@ static int listen_on_file(struct zok__door *door, const struct zok__address *add
 	struct zok__sys_claim claim;
 	int claimed = zok__sys_path_claim(path, &claim), rc;
 
-	if (claimed < 0 && is_fatal(claimed))
+	if (zok__sys_claim_is_fatal(claimed))
 		return claimed;
 	rc = bind_and_listen(door, address, backlog);
 	if (rc == 0 && claimed < 0)

@@ -171,6 +171,11 @@ int zok__sys_path_claim(const char *path, struct zok__sys_claim *claim)
 	return rc;
 }
 
+bool zok__sys_claim_is_fatal(int rc)
+{
+	return rc == -EADDRINUSE || rc == -EMFILE || rc == -ENFILE || rc == -ENOENT || rc == -ENOTDIR;
+}
+
 void zok__sys_path_unclaim(struct zok__sys_claim *claim)
 {
 	if (claim->fd < 0)

@@ -67,6 +67,9 @@ struct zok__sys_claim {
 int zok__sys_path_claim(const char *path, struct zok__sys_claim *claim);
 void zok__sys_path_unclaim(struct zok__sys_claim *claim);
 
+/* Errors of the claim that the bind would meet as well, a moment later; all others are of the lock alone. */
+bool zok__sys_claim_is_fatal(int rc);
+
 /* Removes a socket's file if the path still names `file`. */
 void zok__sys_unlink_if_same(const char *path, const struct zok__sys_file *file);
 
