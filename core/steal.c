@@ -28,51 +28,32 @@ static struct zok__shared *shared_of(const struct zok_core *core, unsigned task_
 
 /* ---- Waking a thief ---- */
 
-/* Wakes the nearest core that waits; it is then the one that searches. False: nobody waits after all, and nobody searches. */
-static bool wake_nearest(const struct zok_core *core, struct zok__thieves *thieves)
+static struct zok_core *nearest_waiting(const struct zok_core *core)
 {
 	for (unsigned i = 0; i + 1 < core->options.core_count; i++) {
 		struct zok_core *peer = core->options.peers[core->options.victims[i].index];
 
-		if (!__atomic_load_n(&peer->steal->is_waiting, __ATOMIC_RELAXED))
-			continue;
-		/* Whoever clears it, we or the core itself, has the core's share of parked_count to give back. */
-		if (!__atomic_exchange_n(&peer->steal->is_waiting, false, __ATOMIC_ACQ_REL))
-			continue;
-		__atomic_fetch_sub(&thieves->parked_count, 1, __ATOMIC_RELAXED);
-		peer->engine->ops->wake(peer->engine);
-		return true;
+		if (zok__search_is_waiting(&peer->steal->is_waiting))
+			return peer;
 	}
-	__atomic_fetch_sub(&thieves->searching_count, 1, __ATOMIC_RELAXED);
-	return false;
+	return NULL;
 }
 
-/* Makes us the one that looks for a searcher, if nobody searches. Relaxed: the fences around it order it; see steal.h. */
-static bool claim_search(struct zok__thieves *thieves)
+static bool pick(struct zok__thieves *thieves, struct zok_core *peer)
 {
-	unsigned nobody = 0;
-
-	return __atomic_load_n(&thieves->searching_count, __ATOMIC_RELAXED) == 0 &&
-	       __atomic_compare_exchange_n(&thieves->searching_count, &nobody, 1, false, __ATOMIC_RELAXED, __ATOMIC_RELAXED);
+	if (!zok__search_pick(thieves, &peer->steal->is_waiting))
+		return false;
+	peer->engine->ops->wake(peer->engine);
+	return true;
 }
 
-/* There is something to steal here: a core that parks sees it, or we see that core. */
+static bool is_anything_left(const struct zok_core *core);
+
+static const struct zok__search_ways search_ways = {nearest_waiting, pick, is_anything_left};
+
 static void look_for_thieves(const struct zok_core *core)
 {
-	struct zok__thieves *thieves = core->options.thieves;
-
-	/* One searcher at a time: the others stay asleep. */
-	for (int tries = 0; tries < 2; tries++) {
-		/*
-		 * Pairs with the fence in zok__mail_park(), between a thief's zok__steal_wait() and its zok__steal_must_stay(). The second time: while we
-		 * seemed to search, others left their work to us, and a core may have begun to wait behind our back.
-		 */
-		ZOK__FENCE_SEQ_CST();
-		if (tries > 0 && !zok__steal_must_stay(core))
-			return;
-		if (__atomic_load_n(&thieves->parked_count, __ATOMIC_RELAXED) == 0 || !claim_search(thieves) || wake_nearest(core, thieves))
-			return;
-	}
+	zok__search_begin(core->options.thieves, core, &search_ways);
 }
 
 /* ---- Sharing ---- */
@@ -370,8 +351,7 @@ bool zok__steal_sweep(struct zok_core *core, uint64_t idle_ns)
 
 void zok__steal_wait(struct zok_core *core)
 {
-	__atomic_store_n(&core->steal->is_waiting, true, __ATOMIC_RELAXED);
-	__atomic_fetch_add(&core->options.thieves->parked_count, 1, __ATOMIC_RELAXED);
+	zok__search_wait(core->options.thieves, &core->steal->is_waiting);
 }
 
 static bool is_anything_shared(const struct zok_core *core)
@@ -382,16 +362,20 @@ static bool is_anything_shared(const struct zok_core *core)
 	return false;
 }
 
-bool zok__steal_must_stay(const struct zok_core *core)
+/* On any core. */
+static bool is_anything_left(const struct zok_core *core)
 {
-	const struct zok__steal *steal = core->steal;
-
-	if (zok__chain_look(&steal->returned) || zok__chain_look(&steal->cancels))
-		return true;
 	for (unsigned i = 0; i < core->options.core_count; i++)
 		if (is_anything_shared(core->options.peers[i]))
 			return true;
 	return false;
+}
+
+bool zok__steal_must_stay(const struct zok_core *core)
+{
+	const struct zok__steal *steal = core->steal;
+
+	return zok__chain_look(&steal->returned) || zok__chain_look(&steal->cancels) || is_anything_left(core);
 }
 
 bool zok__steal_awake(struct zok_core *core)
@@ -399,17 +383,10 @@ bool zok__steal_awake(struct zok_core *core)
 	struct zok__thieves *thieves = core->options.thieves;
 	bool has_found;
 
-	if (__atomic_exchange_n(&core->steal->is_waiting, false, __ATOMIC_ACQ_REL)) {
-		__atomic_fetch_sub(&thieves->parked_count, 1, __ATOMIC_RELAXED);
+	if (zok__search_was_not_picked(thieves, &core->steal->is_waiting))
 		return false;
-	}
 	has_found = zok__steal_sweep(core, ZOK_NEVER);
-	__atomic_fetch_sub(&thieves->searching_count, 1, __ATOMIC_RELAXED);
-	/* Pairs with the fence in look_for_thieves(): who saw us search left its work to the look below, or sees that we do not. */
-	ZOK__FENCE_SEQ_CST();
-	/* Whoever shared something meanwhile left it to us. Without a find we look again before parking; with one somebody else should. */
-	if (has_found && zok__steal_must_stay(core))
-		look_for_thieves(core);
+	zok__search_end(thieves, core, &search_ways, has_found);
 	return has_found;
 }
 

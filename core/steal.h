@@ -20,12 +20,14 @@
  *	all deques empty? then sleep        parked_count > 0 and nobody searches? then wake one
  *
  * Who is woken is counted as searching by its waker, and further work wakes nobody while somebody searches; the searcher who finds work and
- * leaves some behind wakes the next one. So one core wakes after the other, as long as there is something to do, and never all at once.
+ * leaves some behind wakes the next one. So one core wakes after the other, as long as there is something to do, and never all at once. The accesses
+ * are search.h's, and model-checked.
  */
 #ifndef CORE_STEAL_H
 #define CORE_STEAL_H
 
 #include "core/runq.h"
+#include "core/search.h"
 #include "numa/tier.h"
 #include "zokio/deque.h"
 #include "zokio/list.h"
@@ -55,20 +57,12 @@ struct zok__shared {
 	struct zok__runnable deque;
 };
 
-/* What all cores of a runtime have in common: who waits, who searches. */
-struct zok__thieves {
-	_Alignas(ZOK_FALSE_SHARING) unsigned parked_count; /* cores whose is_waiting is set. Changes with it, a little later or earlier */
-	unsigned searching_count;			   /* cores that were woken to search and have not found or given up */
-	uint64_t reported_ns;				   /* when a stuck core was last reported */
-};
-
 struct zok__poke;
 
 /* A core's part in it. */
 struct zok__steal {
 	struct zok__shared shared[2]; /* normal, bulk */
 	uint64_t idle_since_ns;	      /* 0: it has run something since */
-	bool is_searching;
 
 	/* away.h */
 	struct zok_list guests;

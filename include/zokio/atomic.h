@@ -32,6 +32,7 @@
 #define ZOK__LOAD(pointer, order)	     __atomic_load_n(pointer, __ATOMIC_##order)
 #define ZOK__STORE(pointer, value, order)    __atomic_store_n(pointer, value, __ATOMIC_##order)
 #define ZOK__EXCHANGE(pointer, value, order) __atomic_exchange_n(pointer, value, __ATOMIC_##order)
+#define ZOK__ADD(pointer, amount, order)     __atomic_fetch_add(pointer, amount, __ATOMIC_##order)
 /* Strong; a failure loads *expected relaxed. */
 #define ZOK__CAS(pointer, expected, desired, order) \
 	__atomic_compare_exchange_n(pointer, expected, desired, false, __ATOMIC_##order, __ATOMIC_RELAXED)

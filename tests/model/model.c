@@ -271,6 +271,25 @@ void model_exchange(void *address, const void *value, void *old, size_t size, st
 		memcpy(address, value, size);
 }
 
+static bool is_updating_modelled;
+
+void model_begin_update(void *address, void *old, size_t size)
+{
+	is_updating_modelled = announce(KIND_WRITE, address);
+	memcpy(old, address, size);
+}
+
+/* No other thread runs since the beginning. */
+void model_end_update(void *address, const void *value, size_t size, struct model_site *site)
+{
+	enum model_order order = order_of(site);
+
+	if (is_updating_modelled)
+		write_now(address, value, size, order, true);
+	else
+		memcpy(address, value, size);
+}
+
 /* Fails, relaxed, on any store that may be read and is not as expected; succeeds only on the newest. */
 static bool swap_now(void *address, void *expected, const void *desired, size_t size, enum model_order order)
 {

@@ -53,6 +53,14 @@ struct model_site {
 		model_exchange((pointer), &new_, &old_, sizeof new_, MODEL_SITE("exchange", order)); \
 		old_;                                                                                \
 	})
+#define ZOK__ADD(pointer, amount, order)                                                   \
+	__extension__({                                                                    \
+		MODEL_TYPEOF(pointer) sum_, was_;                                          \
+		model_begin_update((pointer), &was_, sizeof was_);                         \
+		sum_ = was_ + (MODEL_TYPEOF(pointer))(amount);                             \
+		model_end_update((pointer), &sum_, sizeof sum_, MODEL_SITE("add", order)); \
+		was_;                                                                      \
+	})
 #define ZOK__CAS(pointer, expected, desired, order)                                                       \
 	__extension__({                                                                                   \
 		MODEL_TYPEOF(pointer) desired_ = (desired);                                               \
@@ -68,6 +76,9 @@ struct model_site {
 void model_load(const void *address, void *value, size_t size, struct model_site *site);
 void model_store(void *address, const void *value, size_t size, struct model_site *site);
 void model_exchange(void *address, const void *value, void *old, size_t size, struct model_site *site);
+/* A read-modify-write in one access: what stands there, and what is to stand there. */
+void model_begin_update(void *address, void *old, size_t size);
+void model_end_update(void *address, const void *value, size_t size, struct model_site *site);
 bool model_swap(void *address, void *expected, const void *desired, size_t size, struct model_site *site);
 void model_fence(struct model_site *site);
 
