@@ -5,6 +5,7 @@
 #include "core/relax.h"
 #include "core/remote.h"
 #include "runtime/phases.h"
+#include "runtime/round.h"
 #include "runtime/visit.h"
 
 #include <errno.h>
@@ -14,16 +15,11 @@
 
 /* ---- The conductor ---- */
 
-/* What a round has found. What was injected and taken by a core that had no memory for it is alive there (visit.c). */
-struct round {
-	bool was_alive;
-	uint64_t notes_sent, notes_run, spawned;
-};
-
-static struct round drain_round(struct zok_runtime *runtime)
+/* What was injected and taken by a core that had no memory for it is alive there (visit.c). */
+static struct zok__round drain_round(struct zok_runtime *runtime)
 {
 	/* Before the visits: the queue is closed, so what has been taken from it by now is in a root when that is visited. */
-	struct round round = {.was_alive = zok__inject_has_work(runtime->inject)};
+	struct zok__round round = {.was_alive = zok__inject_has_work(runtime->inject)};
 
 	for (unsigned i = 0; i < runtime->core_count; i++) {
 		struct zok__visit_answer visit = zok__visit(runtime->cores[i], ZOK__VISIT_CANCEL);
@@ -36,21 +32,14 @@ static struct round drain_round(struct zok_runtime *runtime)
 	return round;
 }
 
-/*
- * Until nothing is alive and no note is on its way. The cores are not visited at one instant, so a round's sums alone prove
- * nothing: the same sums twice, sent and run alike, do (Mattern, "Algorithms for distributed termination detection", 1987: four counters). Life
- * moves without a note, too: a task that was taken spawns in the root of the core that it is on. So nothing may have been spawned between two rounds
- * that found nothing.
- */
 static void drain(struct zok_runtime *runtime)
 {
-	struct round last, round = drain_round(runtime);
+	struct zok__round last, round = drain_round(runtime);
 
 	do {
 		last = round;
 		round = drain_round(runtime);
-	} while (round.was_alive || last.was_alive || round.spawned != last.spawned || round.notes_run != round.notes_sent ||
-		 round.notes_sent != last.notes_sent || round.notes_run != last.notes_run);
+	} while (!zok__round_is_last(&last, &round));
 }
 
 static int conduct(void *arg)

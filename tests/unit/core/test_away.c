@@ -1,6 +1,7 @@
 /* Tasks away from home: cancels and deadlines reach them, what they spawn and cancel reaches home, what is home's is refused them. */
 #include "core/away.h"
 #include "tests/unit/core/steal_support.h"
+#include "zokio/async.h"
 #include "zokio/net.h"
 #include "zokio/sync.h"
 
@@ -238,6 +239,115 @@ static void test_cancels_at_random_moments_end_everybody(void **state)
 	run(cancels_at_random);
 }
 
+/* ---- Stackless tasks ---- */
+
+struct stackless {
+	struct zok_task task;
+	struct zok_timer pause;
+	struct zok_future nudge;
+	bool is_nudged; /* it awaits `nudge`, else a sleep */
+	bool is_told;	/* atomic: of the first core, whose cancel has sent what it sends */
+	int where;	/* atomic */
+	unsigned yields;
+	int result;
+};
+
+/* The first core's message to the one that we are on has come, if it was sent. */
+static bool has_poke_come(const struct zok_future *nudge)
+{
+	const struct stackless *self = ZOK_CONTAINER_OF(nudge, struct stackless, nudge);
+	const struct zok_core *home = self->task.parent->core;
+
+	return __atomic_load_n(&self->is_told, __ATOMIC_ACQUIRE) &&
+	       !__atomic_load_n(&home->steal->pokes[zok_core_index()].is_out, __ATOMIC_ACQUIRE);
+}
+
+/* Wakes its task each time that it is looked at, so that it is never suspended, until the cancel should have reached it. */
+static bool nudge_poll(struct zok_future *nudge)
+{
+	nudge->state = ZOK_FUTURE_PENDING;
+	if (!has_poke_come(nudge)) {
+		nudge->waker->wake(nudge->waker);
+		return false;
+	}
+	nudge->waker = NULL;
+	zok_future_complete(nudge, -EDOM);
+	return true;
+}
+
+static void nudge_cancel(struct zok_future *nudge)
+{
+	zok_future_complete(nudge, -ECANCELED);
+}
+
+static int stackless_waits_elsewhere(struct zok_task *task)
+{
+	static const struct zok_future_ops nudge_ops = {.poll = nudge_poll, .cancel = nudge_cancel, .name = "a nudge"};
+	struct stackless *self = ZOK_CONTAINER_OF(task, struct stackless, task);
+	ssize_t rc = 0;
+
+	ZOK_BEGIN(&task->async);
+	while (zok_core_index() == 0 && self->yields++ < 200000)
+		ZOK_YIELD();
+	__atomic_store_n(&self->where, zok_core_index(), __ATOMIC_RELEASE);
+	if (self->is_nudged && zok_core_index() != 0) {
+		zok_future_prepare(&self->nudge, &nudge_ops);
+		ZOK_AWAIT(rc, &self->nudge);
+	} else {
+		zok_timer_prepare(&self->pause, 1000 * ZOK_S);
+		ZOK_AWAIT(rc, &self->pause.future);
+	}
+	self->result = (int)rc;
+	ZOK_END((int)rc);
+}
+
+/* Returns how many of them were away. */
+static unsigned cancel_stackless(bool is_nudged)
+{
+	static struct stackless tasks[WAITERS];
+	struct zok_scope *scope = zok_scope_open(NULL);
+	unsigned away = 0;
+
+	for (unsigned i = 0; i < WAITERS; i++) {
+		tasks[i] = (struct stackless){.is_nudged = is_nudged, .where = -1};
+		assert_int_equal(zok_task_spawn(scope, &tasks[i].task, stackless_waits_elsewhere, &bulk), 0);
+	}
+	for (unsigned i = 0; i < WAITERS; i++)
+		wait_until_set(&tasks[i].where, 1);
+	zok_scope_cancel(scope);
+	for (unsigned i = 0; i < WAITERS; i++)
+		__atomic_store_n(&tasks[i].is_told, true, __ATOMIC_RELEASE);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	for (unsigned i = 0; i < WAITERS; i++) {
+		assert_int_equal(tasks[i].result, -ECANCELED);
+		away += tasks[i].where != 0;
+	}
+	return away;
+}
+
+static int cancels_stackless(void *is_nudged)
+{
+	unsigned away = 0;
+
+	for (unsigned tries = 0; away < 20 && tries < 500; tries++)
+		away += cancel_stackless(is_nudged != NULL);
+	assert_in_range(away, 20, UINT32_MAX);
+	return 0;
+}
+
+static void test_a_cancel_reaches_stackless_tasks_that_are_away(void **state)
+{
+	run(cancels_stackless);
+}
+
+/* One that was woken while it ran waits for its turn, with something that it awaits: nobody could know that from a suspension. */
+static void test_a_cancel_reaches_stackless_tasks_that_were_woken_in_vain(void **state)
+{
+	int yes;
+
+	assert_int_equal(zok_run(&cores_option, cancels_stackless, &yes), 0);
+}
+
 /* ---- Spawning from away ---- */
 
 static unsigned leaves;
@@ -443,6 +553,8 @@ int main(void)
 		cmocka_unit_test(test_a_shield_holds_away_from_home),
 		cmocka_unit_test(test_a_task_that_is_away_cancels_its_own_scope),
 		cmocka_unit_test(test_cancels_at_random_moments_end_everybody),
+		cmocka_unit_test(test_a_cancel_reaches_stackless_tasks_that_are_away),
+		cmocka_unit_test(test_a_cancel_reaches_stackless_tasks_that_were_woken_in_vain),
 		cmocka_unit_test(test_a_task_that_is_away_spawns_into_its_parents_scope),
 		cmocka_unit_test(test_work_for_a_named_core_is_sent_from_away),
 		cmocka_unit_test(test_what_belongs_to_home_is_refused_away),
