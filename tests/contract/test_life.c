@@ -138,6 +138,25 @@ static void many_live_and_end_together(void **state)
 	}
 }
 
+/* It goes elsewhere, and is closed there: nothing that was learned here keeps its file open. */
+static void who_is_forgotten_is_kept_by_nobody(void **state)
+{
+	struct rig *rig = rig_of(state);
+	struct call forgetting;
+	int fds[2];
+
+	for (int ops = 0; ops < 5; ops++) {
+		unix_pair(fds);
+		for (int i = 0; i < ops; i++)
+			exchange(rig, fds, 'f');
+		call_prepare(&forgetting, rig, ZOK_OP_FORGET, fds[0]);
+		assert_int_equal(call_run(&forgetting), 0);
+		close(fds[0]);
+		assert_ended(fds[1]);
+		run_close(rig, fds[1]);
+	}
+}
+
 static int32_t splice_once(struct rig *rig, int from, int to, uint32_t len)
 {
 	struct call call;
@@ -180,6 +199,7 @@ static const struct CMUnitTest tests[] = {
 	CONTRACT_TEST(the_peer_sees_the_end_while_others_are_silent),
 	CONTRACT_TEST(its_number_is_another_files),
 	CONTRACT_TEST(many_live_and_end_together),
+	CONTRACT_TEST(who_is_forgotten_is_kept_by_nobody),
 	CONTRACT_TEST(a_splice_between_the_busy_moves_its_bytes),
 };
 
