@@ -280,10 +280,97 @@ static void each_op_is_refused_once(void **state)
 	assert_true(count >= 2 * sizeof errors / sizeof *errors);
 }
 
+/* ---- A close while the engine forgets the descriptor ---- */
+
+static struct {
+	const struct zok__engine_ops *real;
+	struct zok_op *op;    /* the FORGET, which the engine has not seen yet */
+	int32_t result;	      /* negative: what comes of it, and the engine never sees it */
+	unsigned closes_seen; /* by the engine */
+} held;
+
+static void holding_submit(struct zok__engine *engine, struct zok_op *op)
+{
+	if (op->kind == ZOK_OP_FORGET) {
+		held.op = op;
+		return;
+	}
+	held.closes_seen += op->kind == ZOK_OP_CLOSE;
+	held.real->submit(engine, op);
+}
+
+static void let_it_be_forgotten(struct zok__engine *engine)
+{
+	if (held.result < 0)
+		held.op->deliver(held.op, &(struct zok_completion){.result = held.result});
+	else
+		held.real->submit(engine, held.op);
+}
+
+/* Both are under way: the close must wait, and be who gets the connection, which is never sent there. */
+static void race_with_forget(struct zok__engine *engine, struct racer *racer)
+{
+	struct zok_scope *scope = zok_scope_open(NULL);
+	const struct zok_core_stats *stats = &zok__core()->counters->stats;
+	uint64_t sent;
+
+	assert_int_equal(zok_spawn(scope, race_move, racer, NULL), 0);
+	while (!held.op) /* its multishot ends first */
+		rig_settle();
+	assert_int_equal(zok_spawn(scope, race_close, racer, NULL), 0);
+	rig_settle();
+	assert_non_null(racer->socket->mover);
+	assert_non_null(racer->socket->closer);
+	assert_int_equal(held.closes_seen, 0);
+	sent = stats->messages_sent;
+	let_it_be_forgotten(engine);
+	assert_int_equal(zok_scope_close(scope, 0), 0);
+	assert_int_equal(stats->messages_sent, sent);
+	assert_int_equal(held.closes_seen, 1);
+}
+
+static int closed_while_forgotten(void)
+{
+	struct zok__engine *engine = zok__core()->engine;
+	struct zok__engine_ops ops = *engine->ops;
+	struct racer racer = {.arrive = arrive_and_echo};
+	struct zok_socket *peer;
+
+	if (zok_core_count() == 1)
+		return 0;
+	make_pair(&racer.socket, &peer);
+	say(peer, "abc");
+	expect_read(racer.socket, "a"); /* the rest lies in a buffer, which has to come home */
+	held.real = engine->ops;
+	held.op = NULL;
+	held.closes_seen = 0;
+	ops.submit = holding_submit;
+	engine->ops = &ops;
+	race_with_forget(engine, &racer);
+	engine->ops = held.real;
+	assert_int_equal(racer.move_result, -EBADF);
+	assert_int_equal(racer.close_result, 0);
+	expect_end(peer);
+	assert_int_equal(zok_close(peer), 0);
+	assert_int_equal(zok__core()->bufs.out_count, 0);
+	return 0;
+}
+
+static void a_close_while_it_is_forgotten_gets_it(void **state)
+{
+	static const int32_t results[] = {0, -ECANCELED};
+
+	for (unsigned i = 0; i < sizeof results / sizeof *results; i++) {
+		held.result = results[i];
+		run(closed_while_forgotten);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(a_close_waits_for_what_is_on_its_way),
+		cmocka_unit_test(a_close_while_it_is_forgotten_gets_it),
 		cmocka_unit_test(a_cancel_waits_for_what_is_on_its_way),
 		cmocka_unit_test(each_allocation_fails_once),
 		cmocka_unit_test(each_op_is_refused_once),
