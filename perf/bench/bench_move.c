@@ -1,6 +1,6 @@
 /*
  * What it costs to move a connection: each hop a byte comes, is read, and the connection goes to the other core and is served on by a new fiber there;
- * beside it the same reads without a move, and a call to the other core and back, which is the least that a move could cost. Parked cores.
+ * beside it the same reads without a move, and a call to the other core and back: what a message costs that is answered. Parked cores.
  * First case: ours on io_uring.
  */
 #include "perf/bench/bench.h"
