@@ -27,6 +27,12 @@ struct message {
 	int error;
 };
 
+/* How the signals stood when we were started: the program finds them so. */
+struct inherited {
+	sigset_t mask;
+	struct sigaction child_action;
+};
+
 struct watch {
 	struct pin *pin;
 	uint64_t verify_ns, started_ns, look_ns;
@@ -61,7 +67,7 @@ static int set_own_affinity(const struct pin *pin)
 	return sched_setaffinity(0, sizeof pin->want, (const cpu_set_t *)(const void *)&pin->want) < 0 ? -errno : 0;
 }
 
-_Noreturn static void become(const struct pin *pin, char **argv, const sigset_t *mask, int pipe_fd)
+_Noreturn static void become(const struct pin *pin, char **argv, const struct inherited *inherited, int pipe_fd)
 {
 	int rc = set_own_affinity(pin);
 
@@ -74,7 +80,8 @@ _Noreturn static void become(const struct pin *pin, char **argv, const sigset_t 
 		say(pipe_fd, STEP_MEMORY, -rc);
 	if (rc < 0 && pin->policy == PIN_MEMORY_STRICT)
 		_exit(EXIT_CANNOT_RUN);
-	sigprocmask(SIG_SETMASK, mask, NULL);
+	sigaction(SIGCHLD, &inherited->child_action, NULL);
+	sigprocmask(SIG_SETMASK, &inherited->mask, NULL);
 	execvp(argv[0], argv);
 	rc = errno;
 	say(pipe_fd, STEP_EXEC, rc);
@@ -187,14 +194,17 @@ static int attend(struct watch *watch, const sigset_t *signals)
 	return exit_code_of(status);
 }
 
-static void block_signals(sigset_t *signals, sigset_t *old)
+/* Who starts us may ignore SIGCHLD, and that passes through exec: the kernel would then tell nobody that the program has ended, nor how. */
+static void take_signals(sigset_t *signals, struct inherited *inherited)
 {
+	static const struct sigaction by_default = {.sa_handler = SIG_DFL};
 	static const int numbers[] = {SIGCHLD, SIGINT, SIGTERM, SIGHUP, SIGQUIT, SIGUSR1, SIGUSR2, SIGCONT, SIGWINCH, SIGALRM};
 
 	sigemptyset(signals);
 	for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++)
 		sigaddset(signals, numbers[i]);
-	sigprocmask(SIG_BLOCK, signals, old);
+	sigprocmask(SIG_BLOCK, signals, &inherited->mask);
+	sigaction(SIGCHLD, &by_default, &inherited->child_action);
 }
 
 static int fail(const char *what)
@@ -206,17 +216,18 @@ static int fail(const char *what)
 int pin_run(struct pin *pin, char **argv, uint64_t verify_ns, void (*report)(const struct pin *pin, FILE *out), FILE *out)
 {
 	struct watch watch = {.pin = pin, .verify_ns = verify_ns, .look_ns = LOOK_NS_MIN, .report = report, .out = out};
-	sigset_t signals, old;
+	struct inherited inherited;
+	sigset_t signals;
 	int fds[2], rc;
 
 	if (pipe2(fds, O_CLOEXEC) < 0)
 		return fail("pipe");
-	block_signals(&signals, &old);
+	take_signals(&signals, &inherited);
 	pin->pid = fork();
 	if (pin->pid < 0)
 		return fail("fork");
 	if (pin->pid == 0)
-		become(pin, argv, &old, fds[1]);
+		become(pin, argv, &inherited, fds[1]);
 	close(fds[1]);
 	rc = hear(pin, argv[0], fds[0]);
 	close(fds[0]);
