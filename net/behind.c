@@ -158,18 +158,24 @@ static void deliver(struct zok_op *op, const struct zok_completion *completion)
 		ended(behind, behind->sent == behind->len ? 0 : completion->result < 0 ? completion->result : -ECANCELED);
 }
 
+/* The base of nothing may be NULL, which memcpy(3) forbids even then. */
+static uint8_t *append(uint8_t *to, const void *base, size_t len)
+{
+	if (len > 0)
+		memcpy(to, base, len);
+	return to + len;
+}
+
 static void copy(uint8_t *to, const struct zok_send *send)
 {
 	const struct msghdr *header = send->op.arg.message.header;
 
 	if (send->op.kind == ZOK_OP_SEND) {
-		memcpy(to, send->base, send->len);
+		append(to, send->base, send->len);
 		return;
 	}
-	for (size_t i = 0; i < header->msg_iovlen; i++) {
-		memcpy(to, header->msg_iov[i].iov_base, header->msg_iov[i].iov_len);
-		to += header->msg_iov[i].iov_len;
-	}
+	for (size_t i = 0; i < header->msg_iovlen; i++)
+		to = append(to, header->msg_iov[i].iov_base, header->msg_iov[i].iov_len);
 }
 
 bool zok__behind_take(struct zok_send *send)
