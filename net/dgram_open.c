@@ -190,8 +190,8 @@ static int bind_file(struct zok_dgram_socket *socket, const struct zok__address 
 	if (rc == 0)
 		rc = note_file(socket, path);
 	if (rc == 0 && claimed < 0)
-		zok__log(ZOK_LOG_WARN, "bind: %s: no lock on %s: %s: others that start on that path at once could remove its file", path, claim.path,
-			 strerror(-claimed));
+		zok__log(ZOK_LOG_WARN, "bind: %s: no lock on %s: %s: others that start on that path at once could remove its file", path,
+			 claim.path, strerror(-claimed));
 	zok__sys_path_unclaim(&claim);
 	return rc;
 }

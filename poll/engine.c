@@ -344,14 +344,14 @@ static bool waits_for_threads(struct zok__poll *poll, struct zok_op *op)
 }
 
 /* The op is completed after those that it ended, so that its owner may free what they used. */
-static void run_close_or_forget(struct zok__poll *poll, struct zok_op *op)
+static void run_close_or_forget(struct zok__poll *poll, struct zok_op *op, bool has_ended)
 {
-	bool stays_open = op->kind == ZOK_OP_FORGET, has_ended;
+	bool stays_open = op->kind == ZOK_OP_FORGET;
 	int32_t result;
 
 	if (waits_for_threads(poll, op))
 		return;
-	has_ended = forget(poll, op->fd, stays_open);
+	has_ended |= forget(poll, op->fd, stays_open);
 	result = stays_open ? 0 : close_now(op->fd);
 	if (has_ended)
 		end_later(poll, op, result);
@@ -362,14 +362,14 @@ static void run_close_or_forget(struct zok__poll *poll, struct zok_op *op)
 static void run_at_once(struct zok__poll *poll, struct zok_op *op)
 {
 	if (op->kind == ZOK_OP_CLOSE || op->kind == ZOK_OP_FORGET)
-		run_close_or_forget(poll, op);
+		run_close_or_forget(poll, op, false);
 	else if (op->kind == ZOK_OP_SHUTDOWN)
 		end(poll, op, shutdown(op->fd, op->arg.shutdown_how) < 0 ? -errno : 0);
 	else
 		end(poll, op, op->kind == ZOK_OP_NOP ? 0 : -EINVAL);
 }
 
-/* Closes that waited for threads: those whose descriptor is free now go on, the others wait again. */
+/* Closes that waited for threads: those whose descriptor is free now go on, behind whom they ended before they waited; the others wait again. */
 static void go_on_closing(struct zok__poll *poll)
 {
 	struct zok_op *op = poll->closing.first;
@@ -379,7 +379,7 @@ static void go_on_closing(struct zok__poll *poll)
 		struct zok_op *next = op->engine_next;
 
 		op->engine_state = POLL_AT_NOTHING;
-		run_close_or_forget(poll, op);
+		run_close_or_forget(poll, op, true);
 		op = next;
 	}
 }

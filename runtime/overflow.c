@@ -18,6 +18,12 @@ enum { SIGNAL_STACK_ROOM = 64 << 10, LINE_SIZE = 320 };
 static struct sigaction old_action;
 static bool is_taken;
 
+/* What the thread passes on, and from where. Initial-exec: a handler may not be the first to touch a thread's storage. */
+static _Thread_local __attribute__((tls_model("initial-exec"))) struct {
+	const siginfo_t *info;
+	const char *frame;
+} passing;
+
 /* ---- A line, without the library's formatting: async-signal-safe ---- */
 
 struct line {
@@ -82,6 +88,15 @@ static void look(const void *address)
 		tell(core, zok__fiber_of(task));
 }
 
+/*
+ * Whether whoever it was passed to has passed it back: a handler that was put in our place while a runtime ran, and took ours for its predecessor, is
+ * ours in the next runtime. It is the same signal, deeper on the stack; after a handler that jumped out, the next signal is not deeper.
+ */
+static bool has_come_back(const siginfo_t *info, const char *frame)
+{
+	return passing.info == info && frame < passing.frame;
+}
+
 /* The default ends the process when the instruction is tried again; one that was sent must be sent again. */
 static void pass_on(int number, siginfo_t *info, void *context)
 {
@@ -89,22 +104,39 @@ static void pass_on(int number, siginfo_t *info, void *context)
 		old_action.sa_sigaction(number, info, context);
 	} else if (old_action.sa_handler != SIG_DFL && old_action.sa_handler != SIG_IGN) {
 		old_action.sa_handler(number);
-	} else {
+	} else if (old_action.sa_handler == SIG_DFL || info->si_code > 0) { /* one that was only sent is ignored as before */
 		sigaction(number, &old_action, NULL);
 		if (info->si_code <= 0)
 			raise(number);
 	}
 }
 
+static void end_chain(int number, const siginfo_t *info)
+{
+	const struct sigaction by_default = {.sa_handler = SIG_DFL};
+
+	sigaction(number, &by_default, NULL);
+	if (info->si_code <= 0)
+		raise(number);
+}
+
 static void handle(int number, siginfo_t *info, void *context)
 {
+	const char *frame = __builtin_frame_address(0);
 	int saved_errno = errno;
 
+	if (has_come_back(info, frame)) {
+		end_chain(number, info);
+		return;
+	}
 	/* The kernel's own: somebody else's has no address. */
 	if (info->si_code > 0)
 		look(info->si_addr);
 	errno = saved_errno;
+	passing.info = info;
+	passing.frame = frame;
 	pass_on(number, info, context);
+	passing.info = NULL;
 }
 
 void zok__overflow_start(void)
@@ -148,9 +180,13 @@ void zok__overflow_watch(struct zok__seat *seat)
 
 void zok__overflow_unwatch(struct zok__seat *seat)
 {
+	stack_t there;
+
 	if (!seat->overflow_stack)
 		return;
-	sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
+	/* The program may have put its own in the place of ours meanwhile. */
+	if (sigaltstack(NULL, &there) == 0 && there.ss_sp == seat->overflow_stack)
+		sigaltstack(&(stack_t){.ss_flags = SS_DISABLE}, NULL);
 	free(seat->overflow_stack);
 	seat->overflow_stack = NULL;
 }

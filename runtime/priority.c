@@ -35,9 +35,17 @@ void zok__priority_begin(struct zok__seat *seat)
 	seat->has_priority = true;
 }
 
+/* Who got it by RLIMIT_RTPRIO alone may give it back, but not the flag: that wants CAP_SYS_NICE (sched(7)). */
+static bool go_back(const struct zok__seat *seat)
+{
+	if (sched_setscheduler(0, seat->policy_before, &seat->param_before) == 0)
+		return true;
+	return errno == EPERM && sched_setscheduler(0, seat->policy_before | SCHED_RESET_ON_FORK, &seat->param_before) == 0;
+}
+
 void zok__priority_end(struct zok__seat *seat)
 {
-	if (seat->has_priority && sched_setscheduler(0, seat->policy_before, &seat->param_before) < 0)
+	if (seat->has_priority && !go_back(seat))
 		zok__log(ZOK_LOG_WARN, "realtime_priority: the thread keeps it: %s", strerror(errno));
 	seat->has_priority = false;
 }

@@ -37,7 +37,7 @@ static int spawns_one_that_overflows(void *arg)
 	return zok_scope_close(scope, 0);
 }
 
-static int writes_nowhere(void *arg)
+static __attribute__((no_sanitize("undefined"))) int writes_nowhere(void *arg)
 {
 	volatile int *volatile nowhere = NULL;
 
@@ -185,6 +185,38 @@ static void test_it_can_be_switched_off(void **state)
 	assert_null(strstr(end.words, "overflowed its stack"));
 }
 
+static struct sigaction predecessor;
+
+/* Says so, and passes the signal to whom it found, as a crash reporter does. */
+static void say_and_pass_on(int number, siginfo_t *info, void *context)
+{
+	if (write(STDERR_FILENO, "mine\n", 5) == 5 && (predecessor.sa_flags & SA_SIGINFO))
+		predecessor.sa_sigaction(number, info, context);
+}
+
+static int takes_it_from_the_runtime(void *arg)
+{
+	return sigaction(SIGSEGV, &(struct sigaction){.sa_sigaction = say_and_pass_on, .sa_flags = SA_SIGINFO | SA_ONSTACK}, &predecessor);
+}
+
+static void run_once_with_a_reporter(void)
+{
+	zok_run(&two, takes_it_from_the_runtime, NULL);
+}
+
+/* What the first runtime's handler was passed to has the second's as its own predecessor. */
+static void test_a_chain_that_comes_back_ends(void **state)
+{
+	struct end end;
+	const char *line;
+
+	run_child(spawns_one_that_overflows, &two, run_once_with_a_reporter, &end);
+	ended_by_the_signal(&end);
+	line = strstr(end.words, "mine\n");
+	assert_non_null(line);
+	assert_null(strstr(line + 1, "mine\n"));
+}
+
 static int has_ours(void *arg)
 {
 	struct sigaction now;
@@ -217,6 +249,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_the_fiber_is_named_and_the_process_ends_by_the_signal),
 		cmocka_unit_test(test_the_programs_own_handler_has_the_signal_next),
+		cmocka_unit_test(test_a_chain_that_comes_back_ends),
 		cmocka_unit_test(test_other_faults_and_signals_are_what_they_were),
 		cmocka_unit_test(test_it_can_be_switched_off),
 		cmocka_unit_test(test_the_signal_is_given_back_unless_it_was_taken),
