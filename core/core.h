@@ -166,8 +166,9 @@ struct zok_core {
 	struct zok_list drains; /* who waits for the drain: struct zok_drain */
 	bool has_injected;	/* `injected` was taken, and waits for memory */
 	struct zok__injected injected;
-	struct zok__core_part *net; /* net/'s; NULL until its first socket */
-	struct zok__core_part *fs;  /* fs/'s; NULL until its first file */
+	struct zok__core_part *net;	  /* net/'s; NULL until its first socket */
+	struct zok__core_part *fs;	  /* fs/'s; NULL until its first file */
+	struct zok__core_part *processes; /* net/'s; NULL until its first process */
 
 	/* read by everybody, written by nobody while cores run: senders look up `index` for each message, and now_ns changes all the time */
 	_Alignas(ZOK_FALSE_SHARING) struct zok__core_options options;

@@ -12,6 +12,7 @@
  *   move.c     to another core
  *   forward.c  from one socket to another
  *   address.c  addresses as text;  sys.c  the system calls that no engine makes
+ *   process.c  children, whose streams are sockets;  spawn.c  the system calls that make one
  *
  * Everything here runs on the core that made the socket. What a socket has in flight is embedded in it (recv_op) or belongs to whoever awaits
  * it (send, close); it is freed when nothing is.

@@ -21,6 +21,7 @@
 #include "zokio/mpsc.h"
 #include "zokio/net.h"
 #include "zokio/op.h"
+#include "zokio/process.h"
 #include "zokio/runtime.h"
 #include "zokio/serve.h"
 #include "zokio/shared_pool.h"

@@ -13,6 +13,7 @@ OWNERS = {
     ("sleep", "usleep", "nanosleep", "clock_nanosleep", "sched_yield", "pthread_yield"): [],
     ("getrandom", "getentropy", "rand", "rand_r", "random", "drand48"): [],
     ("pthread_create", "thrd_create", "fork", "vfork", "system", "popen"): ["core/tick.c", "runtime/"],
+    ("posix_spawn", "posix_spawnp", "waitpid", "waitid", "wait4"): ["net/spawn.c"],
     ("exit", "quick_exit"): [],
     ("_exit",): ["runtime/phases.c", "runtime/stop.c"],
     ("printf", "puts", "putchar"): [],
