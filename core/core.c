@@ -136,6 +136,8 @@ void zok__core_close(struct zok_core *core)
 	/* All loops are over: what others have sent home last is there. */
 	if (core->steal)
 		zok__away_take(core);
+	if (core->signals)
+		core->signals->finish(core->signals);
 	if (core->processes)
 		core->processes->finish(core->processes);
 	if (core->net)

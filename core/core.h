@@ -169,6 +169,7 @@ struct zok_core {
 	struct zok__core_part *net;	  /* net/'s; NULL until its first socket */
 	struct zok__core_part *fs;	  /* fs/'s; NULL until its first file */
 	struct zok__core_part *processes; /* net/'s; NULL until its first process */
+	struct zok__core_part *signals;	  /* runtime/'s; NULL until its first signal */
 
 	/* read by everybody, written by nobody while cores run: senders look up `index` for each message, and now_ns changes all the time */
 	_Alignas(ZOK_FALSE_SHARING) struct zok__core_options options;

@@ -25,6 +25,7 @@
 #include "zokio/runtime.h"
 #include "zokio/serve.h"
 #include "zokio/shared_pool.h"
+#include "zokio/signal.h"
 #include "zokio/spsc.h"
 #include "zokio/stats.h"
 #include "zokio/sync.h"
