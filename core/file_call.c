@@ -54,6 +54,10 @@ static int64_t call_write_sync(const struct zok_op *op)
 	int64_t written = call_write(op);
 	int rc;
 
+	if (written == 0 && op->arg.file.len > 0) {
+		errno = EIO; /* 0 would say that all of it is written */
+		return -1;
+	}
 	if (written != op->arg.file.len)
 		return written;
 	do

@@ -137,6 +137,7 @@ static bool may_be_direct(const struct zok_op *op)
 	case ZOK_OP_FILE_WRITE:
 	case ZOK_OP_FILE_READV:
 	case ZOK_OP_FILE_WRITEV:
+	case ZOK_OP_FILE_WRITE_SYNC:
 	case ZOK_OP_FILE_SYNC:
 	case ZOK_OP_FILE_SYNC_RANGE:
 	case ZOK_OP_FILE_ALLOCATE:
@@ -145,9 +146,8 @@ static bool may_be_direct(const struct zok_op *op)
 	}
 }
 
-static void fill(struct zok__uring *uring, struct io_uring_sqe *sqe, const struct zok_op *op)
+static void fill_kind(const struct zok__uring *uring, struct io_uring_sqe *sqe, const struct zok_op *op)
 {
-	*sqe = (struct io_uring_sqe){.opcode = opcodes[op->kind], .fd = op->fd, .user_data = zok__slots_tag(&uring->slots, op)};
 	switch ((enum zok_op_kind)op->kind) {
 	case ZOK_OP_FILE_SYNC: sqe->fsync_flags = op->arg.range.flags; break;
 	case ZOK_OP_FILE_SYNC_RANGE:
@@ -162,6 +162,7 @@ static void fill(struct zok__uring *uring, struct io_uring_sqe *sqe, const struc
 		break;
 	case ZOK_OP_FILE_READ:
 	case ZOK_OP_FILE_WRITE:
+	case ZOK_OP_FILE_WRITE_SYNC:
 		fill_data(sqe, op);
 		zok__uring_pinned_use(uring, sqe);
 		break;
@@ -169,54 +170,43 @@ static void fill(struct zok__uring *uring, struct io_uring_sqe *sqe, const struc
 	case ZOK_OP_FILE_WRITEV: fill_data(sqe, op); break;
 	default: fill_path(sqe, op); break;
 	}
+}
+
+static void fill(struct zok__uring *uring, struct io_uring_sqe *sqe, const struct zok_op *op)
+{
+	bool syncs = op->engine_state & ZOK__URING_OP_SYNCS;
+
+	*sqe = (struct io_uring_sqe){
+		.opcode = syncs ? IORING_OP_FSYNC : opcodes[op->kind],
+		.fd = op->fd,
+		.user_data = zok__slots_tag(&uring->slots, op),
+	};
+	if (!syncs)
+		fill_kind(uring, sqe, op);
 	if (uring->direct.size > 0 && may_be_direct(op))
 		zok__uring_direct_fill(uring, sqe);
 }
 
 /* ---- A write and its fsync ---- */
 
-/* Both SQEs must be in one batch, or the kernel would not see that they belong together. */
-static bool has_room_for_two(struct zok__uring *uring)
-{
-	const struct io_uring_sq *sq = &uring->ring.sq;
-
-	for (int i = 0; i < 2; i++) {
-		uring->sq_head_seen = __atomic_load_n(sq->khead, __ATOMIC_ACQUIRE); /* the kernel has read the entries below it */
-		if (sq->ring_entries - (uring->sq_tail - uring->sq_head_seen) >= 2)
-			return true;
-		if (i == 0) {
-			zok__count(&uring->counters->stats.sqe_shortages, 1);
-			zok__uring_flush(uring);
-		}
-	}
-	return false;
-}
-
 /*
- * One completion comes of the two: a write that is done in full posts none, and the fsync's stands for both; one that fails or is short posts its
- * own, and silences what is linked behind it (req_set_fail() in the kernel's io_uring.h). So both have the op's tag.
+ * Two steps and no link: a link holds within one batch of the kernel's only, and an SQPOLL thread that serves several rings, or a kernel that is out of
+ * memory between the two, ends a batch where it likes. Then the fsync would run beside the write, and its 0 speak for a write that failed.
  */
-static bool issue_write_sync(struct zok__uring *uring, const struct zok_op *op)
+bool zok__uring_file_goes_on(struct zok__uring *uring, struct zok_op *op, struct zok_completion *completion)
 {
-	struct io_uring_sqe *write, *sync;
-
-	if (!has_room_for_two(uring))
+	if ((op->engine_state & ZOK__URING_OP_SYNCS) || completion->result < 0)
 		return false;
-	write = zok__uring_take_sqe(uring);
-	*write = (struct io_uring_sqe){
-		.opcode = IORING_OP_WRITE,
-		.flags = IOSQE_IO_LINK | IOSQE_CQE_SKIP_SUCCESS,
-		.fd = op->fd,
-		.user_data = zok__slots_tag(&uring->slots, op),
-	};
-	fill_data(write, op);
-	zok__uring_pinned_use(uring, write);
-	sync = zok__uring_take_sqe(uring);
-	*sync = (struct io_uring_sqe){.opcode = IORING_OP_FSYNC, .fd = op->fd, .user_data = write->user_data};
-	if (uring->direct.size > 0) {
-		zok__uring_direct_fill(uring, write);
-		zok__uring_direct_fill(uring, sync);
+	if ((uint32_t)completion->result < op->arg.file.len) {
+		completion->result = completion->result == 0 ? -EIO : completion->result;
+		return false;
 	}
+	if (op->engine_state & ZOK__URING_OP_CANCELED) {
+		completion->result = -ECANCELED; /* a count would be true, too, but in full it reads like an end that is durable */
+		return false;
+	}
+	op->engine_state |= ZOK__URING_OP_SYNCS;
+	zok__uring_submit_again(uring, op);
 	return true;
 }
 
@@ -249,8 +239,6 @@ bool zok__uring_file_issue(struct zok__uring *uring, struct zok_op *op)
 		zok__offload_begin(&uring->offload, op);
 		return true;
 	}
-	if (op->kind == ZOK_OP_FILE_WRITE_SYNC)
-		return issue_write_sync(uring, op);
 	sqe = zok__uring_take_sqe(uring);
 	if (ZOK_UNLIKELY(!sqe))
 		return false;

@@ -75,7 +75,7 @@ static int next_step(const struct zok__uring *uring, const struct zok_op *op, un
 }
 
 /*
- * Two kinds may need more than one step. A receive that found no buffer is told so by the kernel before anything has arrived: it is polled
+ * Three kinds may need more than one step. A write with its sync is files.c's. A receive that found no buffer is told so by the kernel before anything has arrived: it is polled
  * until something has, and only if there is no buffer then either it is a shortage. (RECVSEND_POLL_FIRST would do it in one step, but with
  * bytes and the end both there, kernels from 6.17 on tell the bytes only, on a Unix socket.) A splice begins with a poll of each of its ends in
  * turn (submit.c says why), and does so again where it finds one not ready after all and that one is O_NONBLOCK.
@@ -85,6 +85,8 @@ static bool goes_on(struct zok__uring *uring, struct zok_op *op, struct zok_comp
 	unsigned step = op->engine_state & ZOK__URING_OP_POLLS;
 	int next;
 
+	if (op->kind == ZOK_OP_FILE_WRITE_SYNC)
+		return zok__uring_file_goes_on(uring, op, completion);
 	op->engine_state &= (uint8_t)~ZOK__URING_OP_POLLS;
 	if (op->engine_state & ZOK__URING_OP_CANCELED) {
 		completion->result = step != 0 ? -ECANCELED : completion->result;
@@ -101,7 +103,7 @@ static bool goes_on(struct zok__uring *uring, struct zok_op *op, struct zok_comp
 /* Whether goes_on() has to be asked; rarely. */
 static bool may_go_on(const struct zok_op *op, int result)
 {
-	return (op->engine_state & ZOK__URING_OP_POLLS) || result == -ENOBUFS || result == -EAGAIN;
+	return op->kind == ZOK_OP_FILE_WRITE_SYNC || (op->engine_state & ZOK__URING_OP_POLLS) || result == -ENOBUFS || result == -EAGAIN;
 }
 
 /* What matches no op: our own SQEs, and what came for an op that has ended, whose buffer must not be lost. */

@@ -34,6 +34,7 @@ enum {
 	ZOK__URING_OP_POLLS_IN = 8,	/* its present step is a poll of op.fd, or of the splice's other end: see goes_on() in reap.c */
 	ZOK__URING_OP_POLLS_OUT = 16,
 	ZOK__URING_OP_IS_COUNTED = 32,	  /* in `descriptors` */
+	ZOK__URING_OP_SYNCS = 64,	  /* its present step is the fsync behind its write */
 	ZOK__URING_OP_IS_OFFLOADED = 128, /* a thread does it: files.c */
 	ZOK__URING_OP_POLLS = ZOK__URING_OP_POLLS_IN | ZOK__URING_OP_POLLS_OUT,
 };
@@ -186,6 +187,8 @@ void zok__uring_close_go_on(struct zok__uring *uring);
 int zok__uring_files_try(struct io_uring *ring, uint64_t *kinds);
 /* False: there is no SQE. An op that was issued is the kernel's, or a thread's. */
 bool zok__uring_file_issue(struct zok__uring *uring, struct zok_op *op);
+/* Of a WRITE_SYNC: false when it ends with completion->result; true: its fsync is under way. */
+bool zok__uring_file_goes_on(struct zok__uring *uring, struct zok_op *op, struct zok_completion *completion);
 /* Delivers what threads have ended. */
 unsigned zok__uring_files_take(struct zok__uring *uring);
 /* direct.c: see direct.h */

@@ -96,3 +96,15 @@ WRAP(int, connect, (int fd, const struct sockaddr *address, socklen_t len), (fd,
 
 /* A close that fails has closed all the same. */
 WRAP(int, close, (int fd), (fd), true, (__real_close(fd), errno = faults.interrupts ? EINTR : EIO, -1), EIO)
+
+static bool is_cut;
+
+void faults_cut(bool cut)
+{
+	is_cut = cut;
+}
+
+unsigned fault_cut(unsigned to_submit)
+{
+	return is_cut && to_submit > 1 ? 1 : to_submit;
+}

@@ -15,6 +15,9 @@ bool faults_arm(bool is_armed);
 /* Which call has failed; NULL: there were fewer. */
 const char *faults_hit(void);
 
+/* On io_uring: the kernel takes one SQE at a time, as one that is short of memory may. */
+void faults_cut(bool cut);
+
 /* ---- For the wrappers ---- */
 
 /* The engine is running, and this call is the one that has to fail. */
@@ -22,5 +25,8 @@ bool fault_is_due(const char *name, bool can_be_interrupted);
 
 /* The run fails calls with EINTR only. */
 bool fault_is_interrupt(void);
+
+/* How many of these SQEs the kernel takes. */
+unsigned fault_cut(unsigned to_submit);
 
 #endif

@@ -21,4 +21,4 @@ WRAP(io_uring_register_ring_fd, (struct io_uring * ring), (ring), false, EINVAL)
 WRAP(io_uring_register_buf_ring, (struct io_uring * ring, struct io_uring_buf_reg *registration, unsigned flags),
      (ring, registration, flags), false, ENOMEM)
 WRAP(io_uring_enter2, (unsigned fd, unsigned to_submit, unsigned min_complete, unsigned flags, sigset_t *arg, size_t size),
-     (fd, to_submit, min_complete, flags, arg, size), true, EAGAIN)
+     (fd, fault_cut(to_submit), min_complete, flags, arg, size), true, EAGAIN)

@@ -259,7 +259,39 @@ static void each_call_is_interrupted_once(void **state)
 	each_fails_once(true);
 }
 
+/* Whatever the kernel takes in one go: the sync, -EINVAL on a pipe, begins behind the write's end. */
+static void sync_waits_where_batches_are_cut(void **state)
+{
+	static char block[65536];
+	struct rig rig;
+	struct call call, other;
+	int fds[2];
+
+	assert_int_equal(rig_open(&rig), 0);
+	make_pipe(fds);
+	assert_int_equal(write(fds[1], block, sizeof block), sizeof block); /* full */
+	call_prepare(&call, &rig, ZOK_OP_FILE_WRITE_SYNC, fds[1]);
+	call.op.arg.file.base = block;
+	call.op.arg.file.len = 4096;
+	call.op.arg.file.offset = UINT64_MAX;
+	faults_cut(true);
+	call_submit(&call);
+	for (int i = 0; i < 3; i++) {
+		call_prepare(&other, &rig, ZOK_OP_FILE_SYNC, fds[1]);
+		assert_int_equal(call_run(&other), -EINVAL);
+	}
+	faults_cut(false);
+	assert_false(call.is_done);
+	assert_true(read(fds[0], block, sizeof block) > 0);
+	assert_int_equal(call_await(&call), -EINVAL);
+	call_prepare(&other, &rig, ZOK_OP_CLOSE, fds[1]);
+	assert_int_equal(call_run(&other), 0);
+	close(fds[0]);
+	rig_close(&rig);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(sync_waits_where_batches_are_cut),
 	cmocka_unit_test(each_call_fails_once),
 	cmocka_unit_test(each_call_is_interrupted_once),
 };
