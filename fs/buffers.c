@@ -20,7 +20,7 @@ struct zok_file_buffers {
 	int32_t number; /* what the engine knows the memory under; negative: why it does not */
 };
 
-/* Both are answered within submit: zok__uring_file_issue(), zok__poll_file_submit(). */
+/* Both are answered within submit: zok__uring_submit(), zok__poll_file_submit(). */
 static int32_t ask_engine(enum zok_op_kind kind, const struct zok_file_buffers *buffers)
 {
 	struct zok_op op;

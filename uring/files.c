@@ -212,28 +212,21 @@ bool zok__uring_file_goes_on(struct zok__uring *uring, struct zok_op *op, struct
 
 /* ---- The engine's side ---- */
 
-/* What is answered within submit. */
-static bool is_of_engine(const struct zok_op *op)
-{
-	return op->kind == ZOK_OP_MEMORY_REGISTER || op->kind == ZOK_OP_MEMORY_UNREGISTER;
-}
-
-static void answer(struct zok__uring *uring, struct zok_op *op)
+/* Before any queue and without a slot: whoever asks does not wait. The op is in no table, and is its owner's again when it is delivered. */
+void zok__uring_file_answer(struct zok__uring *uring, struct zok_op *op)
 {
 	const struct zok_completion completion = {.result = zok__uring_pinned_change(uring, op)};
 
 	zok__count(&uring->counters->stats.completions, 1);
-	zok__uring_finish_op(uring, op, &completion);
+	op->engine_state = 0;
+	op->handle = 0;
+	op->deliver(op, &completion);
 }
 
 bool zok__uring_file_issue(struct zok__uring *uring, struct zok_op *op)
 {
 	struct io_uring_sqe *sqe;
 
-	if (ZOK_UNLIKELY(is_of_engine(op))) {
-		answer(uring, op);
-		return true;
-	}
 	if (!is_native(uring, op)) {
 		op->engine_state |= ZOK__URING_OP_IS_OFFLOADED;
 		zok__offload_begin(&uring->offload, op);

@@ -239,6 +239,10 @@ void zok__uring_submit(struct zok__engine *engine, struct zok_op *op)
 	struct zok__uring *uring = zok__uring_of(engine);
 
 	assert(op->kind < ZOK_OP_KIND_COUNT);
+	if (ZOK_UNLIKELY(zok__uring_file_is_answered(op))) {
+		zok__uring_file_answer(uring, op);
+		return;
+	}
 	op->engine_state = has_descriptor(op) ? begin_on_descriptor(uring, op) : 0;
 	op->engine_state |= first_step(op);
 	if (ZOK_UNLIKELY(!zok__slots_take(&uring->slots, op))) {

@@ -187,6 +187,12 @@ void zok__uring_close_go_on(struct zok__uring *uring);
 int zok__uring_files_try(struct io_uring *ring, uint64_t *kinds);
 /* False: there is no SQE. An op that was issued is the kernel's, or a thread's. */
 bool zok__uring_file_issue(struct zok__uring *uring, struct zok_op *op);
+/* A MEMORY_REGISTER or MEMORY_UNREGISTER, within submit. */
+static inline bool zok__uring_file_is_answered(const struct zok_op *op)
+{
+	return op->kind == ZOK_OP_MEMORY_REGISTER || op->kind == ZOK_OP_MEMORY_UNREGISTER;
+}
+void zok__uring_file_answer(struct zok__uring *uring, struct zok_op *op);
 /* Of a WRITE_SYNC: false when it ends with completion->result; true: its fsync is under way. */
 bool zok__uring_file_goes_on(struct zok__uring *uring, struct zok_op *op, struct zok_completion *completion);
 /* Delivers what threads have ended. */

@@ -2,6 +2,7 @@
 #include "tests/contract/faults.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
@@ -97,14 +98,14 @@ WRAP(int, connect, (int fd, const struct sockaddr *address, socklen_t len), (fd,
 /* A close that fails has closed all the same. */
 WRAP(int, close, (int fd), (fd), true, (__real_close(fd), errno = faults.interrupts ? EINTR : EIO, -1), EIO)
 
-static bool is_cut;
+static unsigned taken_at_most = UINT_MAX;
 
-void faults_cut(bool cut)
+void faults_cut(unsigned most)
 {
-	is_cut = cut;
+	taken_at_most = most;
 }
 
 unsigned fault_cut(unsigned to_submit)
 {
-	return is_cut && to_submit > 1 ? 1 : to_submit;
+	return to_submit < taken_at_most ? to_submit : taken_at_most;
 }

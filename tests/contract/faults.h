@@ -15,8 +15,8 @@ bool faults_arm(bool is_armed);
 /* Which call has failed; NULL: there were fewer. */
 const char *faults_hit(void);
 
-/* On io_uring: the kernel takes one SQE at a time, as one that is short of memory may. */
-void faults_cut(bool cut);
+/* On io_uring: the kernel takes this many SQEs at a time, as one that is short of memory may; UINT_MAX: what there is. */
+void faults_cut(unsigned most);
 
 /* ---- For the wrappers ---- */
 

@@ -3,6 +3,7 @@
 #include "tests/contract/harness.h"
 
 #include <errno.h>
+#include <limits.h>
 #include <netinet/in.h>
 #include <poll.h>
 #include <stdio.h>
@@ -274,13 +275,13 @@ static void sync_waits_where_batches_are_cut(void **state)
 	call.op.arg.file.base = block;
 	call.op.arg.file.len = 4096;
 	call.op.arg.file.offset = UINT64_MAX;
-	faults_cut(true);
+	faults_cut(1);
 	call_submit(&call);
 	for (int i = 0; i < 3; i++) {
 		call_prepare(&other, &rig, ZOK_OP_FILE_SYNC, fds[1]);
 		assert_int_equal(call_run(&other), -EINVAL);
 	}
-	faults_cut(false);
+	faults_cut(UINT_MAX);
 	assert_false(call.is_done);
 	assert_true(read(fds[0], block, sizeof block) > 0);
 	assert_int_equal(call_await(&call), -EINVAL);
@@ -290,7 +291,42 @@ static void sync_waits_where_batches_are_cut(void **state)
 	rig_close(&rig);
 }
 
+/* Whoever asks for it does not wait, even where nothing goes to the kernel any more and a queue stands before it. */
+static void memory_is_registered_within_submit(void **state)
+{
+	enum { MANY = 5000 };
+	static char memory[4096];
+	struct call *calls = calloc(MANY, sizeof *calls), call;
+	struct rig rig;
+	int32_t number;
+
+	assert_non_null(calls);
+	assert_int_equal(rig_open(&rig), 0);
+	faults_cut(0);
+	for (int i = 0; i < MANY; i++) {
+		call_prepare(&calls[i], &rig, ZOK_OP_NOP, -1);
+		call_submit(&calls[i]);
+	}
+	call_prepare(&call, &rig, ZOK_OP_MEMORY_REGISTER, -1);
+	call.op.arg.range.offset = (uintptr_t)memory;
+	call.op.arg.range.len = sizeof memory;
+	call_submit(&call);
+	number = call.result;
+	if (call.is_done && number >= 0) {
+		call_prepare(&call, &rig, ZOK_OP_MEMORY_UNREGISTER, -1);
+		call.op.arg.range.flags = (uint32_t)number;
+		call_submit(&call);
+		assert_int_equal(call.result, 0);
+	}
+	faults_cut(UINT_MAX);
+	assert_true(call.is_done);
+	rig_drain(&rig);
+	rig_close(&rig);
+	free(calls);
+}
+
 static const struct CMUnitTest tests[] = {
+	cmocka_unit_test(memory_is_registered_within_submit),
 	cmocka_unit_test(sync_waits_where_batches_are_cut),
 	cmocka_unit_test(each_call_fails_once),
 	cmocka_unit_test(each_call_is_interrupted_once),
