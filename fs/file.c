@@ -128,7 +128,15 @@ int zok__file_create(struct zok_file **out, int fd, int flags)
 	file = rc == 0 ? zok_pool_get(&fs->files) : NULL;
 	if (!file)
 		return rc < 0 ? rc : -ENOMEM;
-	*file = (struct zok_file){.fd = fd, .mode = facts.stx_mode, .is_direct = flags & O_DIRECT, .fs = fs};
+	*file = (struct zok_file){
+		.fd = fd,
+		.mode = facts.stx_mode,
+		.dev_major = facts.stx_dev_major,
+		.dev_minor = facts.stx_dev_minor,
+		.ino = facts.stx_ino,
+		.is_direct = flags & O_DIRECT,
+		.fs = fs,
+	};
 	if (file->is_direct)
 		file->align = zok__align_find(fd, file->mode);
 	zok_list_init(&file->uses);

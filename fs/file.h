@@ -28,7 +28,9 @@
 
 struct zok_file {
 	int fd;
-	uint32_t mode;			 /* S_IFMT and permissions */
+	uint32_t mode;		       /* S_IFMT and permissions */
+	uint32_t dev_major, dev_minor; /* with ino: which file it is, whatever it was opened by */
+	uint64_t ino;
 	struct zok_file_alignment align; /* what its calls must keep to; 0: anything */
 	bool is_direct;			 /* opened with O_DIRECT */
 	bool is_at_position;		 /* a call that uses the position is under way */

@@ -40,6 +40,26 @@ RIG_CASE(within_a_file_system)
 	return 0;
 }
 
+/* Opened twice, or by another name: the same bytes. */
+RIG_CASE(one_file_twice)
+{
+	struct zok_file *file = rig_create("a", 0), *again = NULL, *other = NULL;
+
+	assert_int_equal(zok_file_write_at(file, "0123456789", 10, 0), 10);
+	assert_int_equal(zok_file_open(&again, rig->dir, "a", O_RDWR, 0), 0);
+	assert_int_equal(zok_path_link(rig->dir, "a", rig->dir, "b", 0), 0);
+	assert_int_equal(zok_file_open(&other, rig->dir, "b", O_RDWR, 0), 0);
+	assert_int_equal(zok_file_copy(file, 0, again, 2, 8), -EINVAL);
+	assert_int_equal(zok_file_copy(other, 2, file, 0, 8), -EINVAL);
+	expect(file, (const uint8_t *)"0123456789", 10);
+	assert_int_equal(zok_file_copy(again, 0, other, 5, 5), 5); /* side by side */
+	expect(file, (const uint8_t *)"0123401234", 10);
+	assert_int_equal(zok_file_close(again), 0);
+	rig_remove(other, "b");
+	rig_remove(file, "a");
+	return 0;
+}
+
 /* What no file system copies for us: from a pipe of the kernel's making, and into a file that appends. */
 RIG_CASE(through_a_buffer)
 {
@@ -80,7 +100,7 @@ RIG_CASE(an_error_says_how_far_it_came)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = {RIG_ROW(within_a_file_system), RIG_ROW(through_a_buffer),
+	const struct CMUnitTest tests[] = {RIG_ROW(within_a_file_system), RIG_ROW(one_file_twice), RIG_ROW(through_a_buffer),
 					   RIG_ROW(an_error_says_how_far_it_came)};
 
 	return cmocka_run_group_tests_name("fs/copy", tests, NULL, NULL);
