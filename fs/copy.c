@@ -177,11 +177,17 @@ static bool overlap(const struct zok_file_copy *copy)
 	return are_one(copy->from.file, copy->to.file) && (from < to ? to - from : from - to) < copy->len;
 }
 
+/* Ends beyond what an offset can say; UINT64_MAX is no position here. */
+static bool is_out_of_range(const struct zok_file_copy *copy)
+{
+	return copy->len > INT64_MAX || copy->from_offset > INT64_MAX - copy->len || copy->to_offset > INT64_MAX - copy->len;
+}
+
 static int admit(struct zok_file_copy *copy)
 {
 	int rc;
 
-	if (copy->len > INT64_MAX || overlap(copy))
+	if (is_out_of_range(copy) || overlap(copy))
 		return -EINVAL;
 	rc = zok__file_use_begin(&copy->from);
 	if (rc < 0)

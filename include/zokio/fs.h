@@ -188,7 +188,7 @@ ZOK_API void zok_dir_end(struct zok_dir *dir);
 /*
  * Copies up to len bytes without taking them through the program where the file systems can (copy_file_range(2): shared extents, server-side
  * copies), and otherwise through a buffer of 128 KiB. Returns how many: fewer only at the end of `from`. After an error some of it may have been
- * copied. -EINVAL: the ranges overlap in one file.
+ * copied. -EINVAL: the ranges overlap in one file, or end beyond INT64_MAX.
  */
 ZOK_API int64_t zok_file_copy(struct zok_file *from, uint64_t from_offset, struct zok_file *to, uint64_t to_offset, uint64_t len);
 

@@ -34,6 +34,11 @@ RIG_CASE(within_a_file_system)
 	assert_int_equal(zok_file_copy(from, 0, from, 10, 11), -EINVAL);
 	assert_int_equal(zok_file_copy(from, 0, from, LEN, 100), 100);
 	assert_int_equal(zok_file_copy(from, 0, to, 0, UINT64_MAX), -EINVAL);
+	assert_int_equal(zok_file_copy(from, UINT64_MAX, to, 0, 4), -EINVAL);
+	assert_int_equal(zok_file_copy(from, 0, to, UINT64_MAX, 4), -EINVAL);
+	assert_int_equal(zok_file_copy(from, INT64_MAX - 3ll, to, 0, 4), -EINVAL);
+	assert_int_equal(zok_file_copy(from, INT64_MAX - 4ll, to, 0, 4), 0); /* behind the end */
+	expect(to, bytes + 1, LEN - 1);
 	free(bytes);
 	rig_remove(from, "from");
 	rig_remove(to, "to");
