@@ -34,7 +34,7 @@ static int set(struct zok__uring *uring, uint32_t number, void *base, size_t len
 
 	if (rc < 0)
 		return rc;
-	uring->pinned[number] = (struct zok__uring_pinned){(uintptr_t)base, len};
+	uring->pinned[number] = (struct zok__uring_pinned){.base = (uintptr_t)base, .len = len};
 	return 0;
 }
 
@@ -65,9 +65,11 @@ static int32_t unpin(struct zok__uring *uring, uint32_t number)
 {
 	int rc;
 
-	if (number >= uring->pinned_end || uring->pinned[number].len == 0)
+	if (number >= uring->pinned_end || uring->pinned[number].len == 0 || uring->pinned[number].is_dead)
 		return -EINVAL;
 	rc = set(uring, number, NULL, 0);
+	if (rc < 0)
+		uring->pinned[number].is_dead = true; /* its place stays taken: the kernel has the old pages there */
 	while (uring->pinned_end > 0 && uring->pinned[uring->pinned_end - 1].len == 0)
 		uring->pinned_end--;
 	return rc;
@@ -85,7 +87,7 @@ void zok__uring_pinned_use(const struct zok__uring *uring, struct io_uring_sqe *
 	for (uint32_t i = 0; i < uring->pinned_end; i++) {
 		size_t at = sqe->addr - uring->pinned[i].base; /* huge where it lies below */
 
-		if (at < uring->pinned[i].len && sqe->len <= uring->pinned[i].len - at) {
+		if (at < uring->pinned[i].len && !uring->pinned[i].is_dead && sqe->len <= uring->pinned[i].len - at) {
 			sqe->opcode = sqe->opcode == IORING_OP_READ ? IORING_OP_READ_FIXED : IORING_OP_WRITE_FIXED;
 			sqe->buf_index = (uint16_t)i;
 			return;

@@ -62,7 +62,8 @@ enum { ZOK__URING_FEATURES_MAX = 24, ZOK__URING_SILENT_MAX = 256, ZOK__URING_PIN
 /* Memory that the kernel has pinned once for all file ops on it (pinned.c). */
 struct zok__uring_pinned {
 	uintptr_t base;
-	size_t len; /* 0: a free place */
+	size_t len;   /* 0: a free place */
+	bool is_dead; /* given back, but the kernel did not let go of it: names memory that may be another's by now */
 };
 
 /* An SQE that posts a completion only if it fails (silent.c). */

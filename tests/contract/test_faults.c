@@ -11,6 +11,7 @@
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/eventfd.h>
+#include <sys/mman.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -325,10 +326,69 @@ static void memory_is_registered_within_submit(void **state)
 	free(calls);
 }
 
+static int32_t change_memory(struct rig *rig, enum zok_op_kind kind, void *memory, uint32_t number)
+{
+	struct call call;
+
+	call_prepare(&call, rig, kind, -1);
+	call.op.arg.range.offset = (uintptr_t)memory;
+	call.op.arg.range.len = 4096;
+	call.op.arg.range.flags = number;
+	return call_run(&call);
+}
+
+static void *map_at(void *address)
+{
+	void *memory = mmap(address, 4096, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | (address ? MAP_FIXED : 0), -1, 0);
+
+	assert_true(memory != MAP_FAILED);
+	return memory;
+}
+
+/* The kernel keeps the pages that it was not able to let go of: what lies at their address later must not be taken for them. */
+static void memory_that_stays_pinned_is_not_used(void **state)
+{
+	void *memory = map_at(NULL);
+	struct rig rig;
+	struct call call;
+	int fds[2];
+	int32_t number;
+
+	assert_int_equal(rig_open(&rig), 0);
+	number = change_memory(&rig, ZOK_OP_MEMORY_REGISTER, memory, 0);
+	if (number < 0) {
+		rig_close(&rig);
+		munmap(memory, 4096);
+		print_message("no memory is registered here: %s\n", strerror(-number));
+		skip();
+	}
+	faults_begin(1, false);
+	rig.is_turning = true; /* no op of the harness's own before it */
+	faults_arm(true);
+	assert_int_equal(change_memory(&rig, ZOK_OP_MEMORY_UNREGISTER, memory, (uint32_t)number), -ENOMEM);
+	faults_arm(false);
+	rig.is_turning = false;
+	assert_string_equal(faults_hit(), "io_uring_register");
+	map_at(memory);
+	make_pipe(fds);
+	assert_int_equal(write(fds[1], "new", 4), 4);
+	call_prepare(&call, &rig, ZOK_OP_FILE_READ, fds[0]);
+	call.op.arg.file.base = memory;
+	call.op.arg.file.len = 4096;
+	call.op.arg.file.offset = UINT64_MAX;
+	assert_int_equal(call_run(&call), 4);
+	assert_string_equal(memory, "new");
+	assert_int_equal(change_memory(&rig, ZOK_OP_MEMORY_UNREGISTER, memory, (uint32_t)number), -EINVAL);
+	call_prepare(&call, &rig, ZOK_OP_CLOSE, fds[0]);
+	assert_int_equal(call_run(&call), 0);
+	close(fds[1]);
+	rig_close(&rig);
+	munmap(memory, 4096);
+}
+
 static const struct CMUnitTest tests[] = {
-	cmocka_unit_test(memory_is_registered_within_submit),
-	cmocka_unit_test(sync_waits_where_batches_are_cut),
-	cmocka_unit_test(each_call_fails_once),
+	cmocka_unit_test(memory_that_stays_pinned_is_not_used), cmocka_unit_test(memory_is_registered_within_submit),
+	cmocka_unit_test(sync_waits_where_batches_are_cut),	cmocka_unit_test(each_call_fails_once),
 	cmocka_unit_test(each_call_is_interrupted_once),
 };
 
