@@ -64,6 +64,18 @@ class Report(unittest.TestCase):
                                         question("rate", True, ("zokio", [8, 8, 8]), ("peer", [2, 2, 2]))))
         self.assertEqual(text.count("(4.00×)"), 2)
 
+    def test_what_was_not_asked_again_stays_and_is_marked(self):
+        self.table(self.measured("20260101-000000", question("switch", False, ("zokio", [9, 9, 9])), question("spsc", True, ("zokio", [1, 1, 1]))))
+        for _ in range(2):
+            text = self.table(self.measured("20260102-000000", question("switch", False, ("zokio", [2, 2, 2]))))
+            self.assertIn("| switch | ns | 2 (2 to 2) | – |", text)
+            self.assertIn("| spsc † | ns | 1 (1 to 1) | – |", text)
+            self.assertIn("†: of an earlier run.", text)
+            self.assertEqual(list(links.check_table(text)), [])
+        text = self.table(self.measured("20260103-000000", question("spsc", True, ("zokio", [4, 4, 4]))))
+        self.assertIn("| spsc | ns | 4 (4 to 4) | – |", text)
+        self.assertIn("| switch † | ns | 2 (2 to 2) | – |", text)
+
     def test_the_links_check_accepts_the_table_until_it_is_edited(self):
         text = self.table(self.measured("20260101-000000", question("time", False, ("zokio", [2, 2, 2]))))
         self.assertEqual(list(links.check_table(text)), [])

@@ -87,17 +87,30 @@ def newest(paths):
     return found
 
 
-def make_table(paths):
+def kept_rows(text, asked):
+    """{question: its line} of those rows of the table in `text` that were not asked again: they stay, marked as an earlier run's."""
+    kept = {}
+    for line in MARKERS.search(text).group(0).splitlines():
+        cells = line.split(" | ")
+        name = cells[0].removeprefix("| ").removesuffix(" †")
+        if line.startswith("| ") and len(cells) > 3 and name not in asked and name not in ("question", "---"):
+            kept[name] = " | ".join([f"| {name} †", *cells[1:]])
+    return kept
+
+
+def make_table(paths, text):
     found = newest(paths)
+    kept = kept_rows(text, found)
     machines = set()
     for folder, _ in found.values():
         with open(os.path.join(folder, "machine.txt"), encoding="utf-8") as file:
             machines.add(file.read().strip())
     lines = ["| question | unit | Zokio (min to max) | others (how many times Zokio is better) |", "| --- | --- | --- | --- |"]
-    lines += [row(question) for _, (_, question) in sorted(found.items())]
+    rows = kept | {name: row(question) for name, (_, question) in found.items()}
+    lines += [line for _, line in sorted(rows.items())]
     days = sorted({re.sub(r"\D*(\d{4})(\d\d)(\d\d).*", r"\1-\2-\3", os.path.basename(folder)) for folder, _ in found.values()})
     when = days[0] if len(days) == 1 else f"{days[0]} to {days[-1]}"
-    lines += ["", f"Medians, all cases of a question in the same run. {'; '.join(sorted(machines))}. {when}."]
+    lines += ["", f"Medians, all cases of a question in the same run. {'; '.join(sorted(machines))}. {when}.{' †: of an earlier run.' if kept else ''}"]
     return "\n".join(lines) + "\n"
 
 
@@ -109,7 +122,7 @@ def write_table(readme, paths):
         text = file.read()
     if not MARKERS.search(text):
         sys.exit(f"{readme}: no line '<!-- measured: made by ./dev bench --table -->' with '<!-- end of measured -->' below it")
-    body = make_table(paths)
+    body = make_table(paths, text)
     digest = hashlib.sha256(body.encode()).hexdigest()
     block = f"<!-- measured: made by ./dev bench --table, sha256 {digest} -->\n{body}<!-- end of measured -->\n"
     with open(readme, "w", encoding="utf-8") as file:
