@@ -158,7 +158,7 @@ static int parse_both(const char *text, const char *peer_text, struct zok__addre
 int zok_dgram_open(struct zok_dgram_socket **out, const char *text, const struct zok_dgram_options *options)
 {
 	static const struct zok_dgram_options defaults;
-	struct zok__address local, peer;
+	struct zok__address local = {0}, peer = {0};
 	struct zok_dgram_socket *socket = NULL;
 	int family, rc;
 

@@ -502,7 +502,7 @@ int zok_process_run(const char *const argv[], const struct zok_process_options *
 	    (options->in.kind == ZOK_STREAM_SOCKET || options->out.kind == ZOK_STREAM_SOCKET || options->err.kind == ZOK_STREAM_SOCKET))
 		return refuse("ZOK_STREAM_SOCKET in zok_process_run(): nobody could use it; it takes the other kinds");
 	rc = zok_process_spawn(&process, argv, options);
-	if (rc < 0)
+	if (rc != 0)
 		return rc;
 	rc = zok_process_wait(process, how);
 	zok_process_close(process);
